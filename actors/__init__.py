@@ -1,0 +1,1 @@
+"""Who owns which state: one file an actor."""
