@@ -1,0 +1,100 @@
+"""What happens, said once, as frozen classes for the bus (R19)."""
+
+from typing import ClassVar
+
+import attrs
+
+from model.change import Change
+from model.copy import CopyState
+from model.order import OrderState
+from model.reasons import Reason
+
+
+@attrs.frozen(kw_only=True)
+class MasterChangeSeen:
+    """Pairing confirmed a change of the master and told every follower."""
+
+    topic: ClassVar[str] = "master.changed"
+    change: Change
+    waited_ms: int
+    """From receiving the first frame of it to its confirmation."""
+
+
+@attrs.frozen(kw_only=True)
+class MasterStreamChanged:
+    """The master's stream went live or was lost."""
+
+    topic: ClassVar[str] = "master.stream"
+    live: bool
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CopyFinished:
+    """A copy has its outcome. Times in wall-clock ms; None where the step was not reached."""
+
+    topic: ClassVar[str] = "copy.finished"
+    copy_id: str
+    change_id: str
+    follower: str
+    exchange: str
+    symbol: str
+    state: CopyState
+    reason: Reason | None
+    orders: int
+    received_to_sent_ms: float | None
+    received_to_acknowledged_ms: float | None
+    received_to_filled_ms: float | None
+
+
+@attrs.frozen(kw_only=True)
+class OrderMoved:
+    """An order of ours changed its state."""
+
+    topic: ClassVar[str] = "order.moved"
+    copy_id: str
+    client_order_id: str
+    follower: str
+    symbol: str
+    state: OrderState
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class FollowerStateChanged:
+    """A follower became ready, lost its stream, or was paused."""
+
+    topic: ClassVar[str] = "follower.state"
+    follower: str
+    state: str
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ForeignPositionSeen:
+    """A follower holds something that the engine did not open (R14)."""
+
+    topic: ClassVar[str] = "follower.foreign"
+    follower: str
+    symbol: str
+    position_idx: int
+    size: str
+
+
+@attrs.frozen(kw_only=True)
+class FrameUnreadable:
+    """A frame of a venue could not be read; it is kept here, redacted by the readers (section 9)."""
+
+    topic: ClassVar[str] = "frame.unreadable"
+    account: str
+    error: str
+    frame: str
+
+
+@attrs.frozen(kw_only=True)
+class TroubleMet:
+    """Expected trouble that went on long enough to be told: retries, unknown orders, a slow pool."""
+
+    topic: ClassVar[str] = "trouble.met"
+    where: str
+    what: str

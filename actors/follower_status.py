@@ -1,0 +1,37 @@
+"""A follower's part of `status`, from what its desk knows."""
+
+from actors.follower_desk import FollowerDesk
+from actors.messages import FollowerStatus, LegStatus
+from model.amounts import ZERO, format_decimal
+from model.leg import Leg
+
+
+def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...]) -> FollowerStatus:
+    """Return the follower's state, equity, and every leg with a position or a target."""
+    equity = desk.equity()
+    legs = set(desk.view.open_legs())
+    legs.update(leg for leg, holding in desk.holdings.items() if holding.target)
+    return FollowerStatus(
+        name=desk.settings.name,
+        exchange=desk.settings.exchange,
+        state=state,
+        equity=None if equity is None else format_decimal(equity),
+        legs=tuple(_leg_status(desk, leg) for leg in sorted(legs)),
+        unknown_orders=len(desk.awaited),
+        busy_symbols=busy,
+    )
+
+
+def _leg_status(desk: FollowerDesk, leg: Leg) -> LegStatus:
+    holding = desk.holdings.get(leg)
+    size = desk.view.size(leg)
+    target = holding.target if holding is not None and holding.owned else ZERO
+    return LegStatus(
+        symbol=leg.symbol,
+        position_idx=leg.position_idx,
+        target=format_decimal(target),
+        position=format_decimal(size),
+        drift=format_decimal(size - target),
+        owned=holding is not None and holding.owned,
+        skipped=None if holding is None else holding.skipped,
+    )

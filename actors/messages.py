@@ -1,0 +1,248 @@
+"""Everything that crosses an inbox: facts in the past tense, commands in the imperative."""
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+import attrs
+
+from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
+from model.change import Change
+from model.leg import ChangeClass, classify
+from model.order import OrderReport
+from model.reasons import Reason
+from model.settings import FollowerMode, FollowerSettings
+
+REDUCTION_PRIORITY = 3
+OPENING_PRIORITY = 5
+NEWS_PRIORITY = 1
+
+
+@attrs.frozen(kw_only=True)
+class MasterChanged:
+    """A master leg moved and its margin is confirmed. Pairing tells each follower.
+
+    A later one for the same leg absorbs one that still waits (R2).
+    """
+
+    change: Change
+    others: tuple[Change, ...]
+    """The last change of the symbol's other legs: a one-way follower holds the net of all."""
+    received_at: float
+    """Trio time at which the master's frame was read: openings expire by it (R13)."""
+    superseded: tuple[Change, ...] = ()
+
+    @property
+    def conflation_key(self) -> Hashable:
+        """Same leg, same key."""
+        return ("master", self.change.leg)
+
+    @property
+    def change_class(self) -> ChangeClass:
+        """The class of the whole move since the oldest absorbed change."""
+        first = self.superseded[0] if self.superseded else self.change
+        return classify(first.size_before, self.change.size_after)
+
+    @property
+    def priority(self) -> int:
+        """Reductions are taken before openings (R2, R13)."""
+        return REDUCTION_PRIORITY if self.change_class.reduces else OPENING_PRIORITY
+
+    def absorb(self, older: object) -> "MasterChanged":
+        """Return this message, carrying what it replaces so that it is recorded (R2)."""
+        if not isinstance(older, MasterChanged):
+            return self
+        replaced = () if older.change.change_id == self.change.change_id else (older.change,)
+        return attrs.evolve(self, superseded=(*older.superseded, *replaced, *self.superseded))
+
+
+@attrs.frozen(kw_only=True)
+class ExecutionsReported:
+    """Fills of the master, from one frame."""
+
+    executions: tuple[Execution, ...]
+    received_at: float
+    received_at_ms: int
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen(kw_only=True)
+class PositionsReported:
+    """Position rows of one frame, of the master or of a follower."""
+
+    positions: tuple[PositionReport, ...]
+    received_at: float
+    received_at_ms: int
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen
+class OrderReported:
+    """What a private stream said of an order."""
+
+    report: OrderReport
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen
+class WalletReported:
+    """Balances from a private stream."""
+
+    report: WalletReport
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen(kw_only=True)
+class MasterRead:
+    """A REST snapshot of the master, taken after subscribing (R14)."""
+
+    snapshot: AccountSnapshot
+    reconnected: bool
+    """False for the periodic one."""
+    received_at: float
+    received_at_ms: int
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen(kw_only=True)
+class SymbolRead:
+    """Every leg of one master symbol, by REST, as Pairing asked."""
+
+    symbol: str
+    positions: tuple[PositionReport, ...]
+    received_at: float
+    received_at_ms: int
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen
+class ReadSymbols:
+    """Read these symbols of the master by REST and tell Pairing."""
+
+    symbols: frozenset[str]
+
+
+@attrs.frozen
+class MasterLost:
+    """The master's stream ended; what was parked is dropped, a snapshot will tell."""
+
+    error: str
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen
+class PairingDue:
+    """A wait of Pairing ran out."""
+
+
+@attrs.frozen
+class FollowerReady:
+    """A follower knows its own state again and wants to hear every master leg (R14)."""
+
+    name: str
+
+
+@attrs.frozen
+class StreamUp:
+    """A follower's private stream is subscribed."""
+
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen
+class StreamHeard:
+    """A follower's private stream spoke without news."""
+
+    priority: ClassVar[int] = NEWS_PRIORITY
+    conflation_key: ClassVar[Hashable] = "stream heard"
+
+
+@attrs.frozen
+class StreamDown:
+    """A follower's private stream ended."""
+
+    error: str
+    priority: ClassVar[int] = NEWS_PRIORITY
+
+
+@attrs.frozen
+class WatchMarks:
+    """Keep the marks of these symbols fresh."""
+
+    symbols: frozenset[str]
+
+
+@attrs.frozen
+class SetMode:
+    """Pause, resume or restrict a follower."""
+
+    mode: FollowerMode
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
+class ChangeSettings:
+    """New settings of a follower; they take effect with the next copy."""
+
+    settings: FollowerSettings
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
+class Describe:
+    """Ask an actor for its part of `status`."""
+
+    priority: ClassVar[int] = 2
+
+
+@attrs.frozen
+class Drain:
+    """Take no more changes; what is in hand is finished."""
+
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
+class CrashNow:
+    """Die, as an unexpected error would make you: the demo and drills use it."""
+
+    why: str
+    priority: ClassVar[int] = 0
+
+
+class AskedToCrash(Exception):
+    """Raised by an actor that was told CrashNow."""
+
+
+@attrs.frozen(kw_only=True)
+class LegStatus:
+    """One leg of a follower as `status` shows it; sizes as text."""
+
+    symbol: str
+    position_idx: int
+    target: str
+    position: str
+    drift: str
+    owned: bool
+    skipped: Reason | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FollowerStatus:
+    """A follower's part of `status`."""
+
+    name: str
+    exchange: str
+    state: str
+    equity: str | None
+    legs: tuple[LegStatus, ...]
+    unknown_orders: int
+    busy_symbols: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class MasterStatus:
+    """The master's part of `status`."""
+
+    reconciled: bool
+    equity: str | None
+    legs: tuple[Change, ...]

@@ -1,0 +1,56 @@
+"""What became of a copy that was claimed before a crash and has no outcome (R2, R11)."""
+
+import attrs
+
+from actors.copy_record import CopyRecord
+from actors.follower_desk import FollowerDesk
+from actors.order_life import settle
+from model.amounts import ZERO
+from model.copy import Holding, OrderRecord
+from model.ledger import OpenCopy
+from model.leg import Leg
+
+
+async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> CopyRecord:
+    """Ask the venue for every order of the copy that may have left; return what is known then.
+
+    An order may have been sent at any moment until now, so "not found" is believed only after the
+    life of a request that leaves now (R11).
+    """
+    record = CopyRecord(
+        copy_id=open_copy.copy_id,
+        follower=desk.settings.name,
+        exchange=desk.settings.exchange,
+        change=open_copy.change,
+    )
+    for order in open_copy.orders:
+        if order.state.is_final:
+            record.keep(order)
+            continue
+        record.keep(await _settle(desk, order, symbol))
+    _own_what_was_opened(desk, record)
+    return record
+
+
+async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderRecord:
+    asked_from = attrs.evolve(
+        order, leg=attrs.evolve(order.leg, symbol=symbol), sent_at_ms=desk.clock.wall_ms()
+    )
+    desk.awaited.add(order.client_order_id)
+    return await settle(desk, asked_from, sizes_before=desk.view.sizes_of(symbol))
+
+
+def _own_what_was_opened(desk: FollowerDesk, record: CopyRecord) -> None:
+    for order in record.orders:
+        # Of a claimed order nothing but its id is known; what it reduced was ours before it.
+        if order.filled and desk.view.size(order.leg):
+            _own(desk, record, order.leg)
+
+
+def _own(desk: FollowerDesk, record: CopyRecord, leg: Leg) -> None:
+    known = desk.holdings.get(leg) or Holding(
+        follower=desk.settings.name, leg=leg, owned=True, target=ZERO, master_size=ZERO, change_id=""
+    )
+    holding = attrs.evolve(known, owned=True)
+    desk.holdings[leg] = holding
+    record.hold(holding)

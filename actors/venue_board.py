@@ -1,0 +1,34 @@
+"""What all accounts of one venue share: marks, the catalogue, the clock offset (R20, R21)."""
+
+from collections.abc import Mapping
+
+import attrs
+import trio
+
+from exchanges.port import Venue
+from model.instrument import Instrument
+from model.marks import Marks
+
+CLOCK_OFFSET_MS_MAX = 1_000
+
+
+@attrs.define
+class VenueBoard:
+    """Written by the venue's MarkStream actor alone, read by its followers; all in one thread."""
+
+    venue: Venue
+    marks: Marks = attrs.field(factory=Marks)
+    instruments: Mapping[str, Instrument] = attrs.field(factory=dict)
+    clock_offset_ms: int | None = None
+    known: trio.Event = attrs.field(factory=trio.Event)
+    """Set once the catalogue has been read."""
+
+    @property
+    def clock_ok(self) -> bool:
+        """Tell whether openings may go out: the venue's clock and ours agree within 1 s (R20)."""
+        return self.clock_offset_ms is not None and abs(self.clock_offset_ms) <= CLOCK_OFFSET_MS_MAX
+
+    def learn(self, instruments: Mapping[str, Instrument]) -> None:
+        """Take a catalogue that was just read."""
+        self.instruments = instruments
+        self.known.set()
