@@ -1,0 +1,88 @@
+"""Followers as the ledger keeps them: they change while the engine runs (section 4)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import peewee
+
+from model.ledger.bulk import insert_rows
+from model.ledger.codec import decode_settings, dump_json, encode_settings, load_json
+from model.ledger.rows import Applied, FollowerRow
+from model.ledger.tables import FollowerRecord, HoldingRow
+from model.settings import FollowerMode
+
+_COLUMNS = ("name", "exchange", "settings", "secrets", "joined_at_ms", "mode")
+_UPDATE = (
+    "ON CONFLICT (name) DO UPDATE SET exchange = excluded.exchange, "
+    "settings = excluded.settings, secrets = excluded.secrets"
+)
+
+
+def list_followers(connection: peewee.Database) -> list[FollowerRow]:
+    """Return all followers by name, with the mode and the time of joining as they are now."""
+    query = FollowerRecord.select().order_by(FollowerRecord.name)
+    return [_follower(row) for row in query.dicts().execute(connection)]
+
+
+def apply_followers(connection: peewee.Database, rows: Sequence[FollowerRow], *, prune: bool) -> Applied:
+    """Upsert followers, all or none; with ``prune`` remove those that are not named.
+
+    A follower that is there keeps its mode and its time of joining: both are the engine's, not the
+    file's. One that comes without secrets keeps those it has.
+    """
+    before = {row.settings.name: row for row in list_followers(connection)}
+    wanted = {row.settings.name: _merged(row, before.get(row.settings.name)) for row in rows}
+    insert_rows(connection, "followers", _COLUMNS, [_row(row) for row in wanted.values()], _UPDATE)
+    removed = tuple(name for name in before if name not in wanted) if prune else ()
+    for name in removed:
+        remove_follower(connection, name)
+    return Applied(
+        added=tuple(name for name in wanted if name not in before),
+        changed=tuple(n for n, row in wanted.items() if n in before and row != before[n]),
+        unchanged=tuple(n for n, row in wanted.items() if row == before.get(n)),
+        removed=removed,
+    )
+
+
+def set_mode(connection: peewee.Database, name: str, mode: FollowerMode) -> bool:
+    """Set what the operator lets a follower do; return whether it exists."""
+    query = FollowerRecord.update(mode=mode.value).where(FollowerRecord.name == name)
+    return bool(query.execute(connection))
+
+
+def remove_follower(connection: peewee.Database, name: str) -> bool:
+    """Forget a follower, its secrets and what it held; its copies stay. Return whether it existed."""
+    HoldingRow.delete().where(HoldingRow.follower == name).execute(connection)
+    return bool(FollowerRecord.delete().where(FollowerRecord.name == name).execute(connection))
+
+
+def replace_secrets(connection: peewee.Database, secrets: Mapping[str, Mapping[str, str]]) -> None:
+    """Put other sealed tokens in place, by follower (`keys rotate`)."""
+    for name, tokens in secrets.items():
+        query = FollowerRecord.update(secrets=dump_json(tokens)).where(FollowerRecord.name == name)
+        query.execute(connection)
+
+
+def _merged(row: FollowerRow, known: FollowerRow | None) -> FollowerRow:
+    if known is None:
+        return row
+    settings = attrs.evolve(row.settings, mode=known.settings.mode, joined_at_ms=known.settings.joined_at_ms)
+    return FollowerRow(settings=settings, secrets=row.secrets or known.secrets)
+
+
+def _row(row: FollowerRow) -> tuple[object, ...]:
+    it = row.settings
+    return (
+        *(it.name, it.exchange, encode_settings(it), dump_json(row.secrets)),
+        *(it.joined_at_ms, it.mode.value),
+    )
+
+
+def _follower(row: Mapping[str, Any]) -> FollowerRow:
+    settings = attrs.evolve(
+        decode_settings(row["settings"]),
+        mode=FollowerMode(row["mode"]),
+        joined_at_ms=row["joined_at_ms"],
+    )
+    return FollowerRow(settings=settings, secrets=load_json(row["secrets"]))

@@ -1,0 +1,150 @@
+"""Reading copies, orders, changes and holdings back."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import peewee
+
+from model.amounts import decimal_from_text
+from model.change import Change
+from model.copy import CopyState, Holding, OrderRecord
+from model.ledger.bulk import run_sql, select_in
+from model.ledger.codec import decode_change, load_json, text_decimal
+from model.ledger.rows import CopyRow, OpenCopy
+from model.ledger.tables import ChangeRow, CopyRecord, HoldingRow, OrderRow
+from model.leg import ChangeClass, Leg, Side
+from model.order import OrderState
+from model.reasons import Reason
+
+_NEWEST_PER_LEG = """
+SELECT body FROM (
+    SELECT body, row_number() OVER (
+        PARTITION BY symbol, position_idx ORDER BY venue_time_ms DESC, seq DESC, id DESC
+    ) AS place FROM changes
+) AS ranked WHERE place = 1
+"""
+
+
+def last_changes(connection: peewee.Database) -> dict[Leg, Change]:
+    """Return the newest change of each leg, by venue time, then seq, then arrival."""
+    newest = [decode_change(body) for (body,) in run_sql(connection, _NEWEST_PER_LEG)]
+    return {change.leg: change for change in newest}
+
+
+def open_copies(connection: peewee.Database, follower: str) -> list[OpenCopy]:
+    """Return a follower's claims without an outcome, oldest first."""
+    query = (
+        CopyRecord.select(CopyRecord, ChangeRow.body.alias("body"))
+        .join(ChangeRow, on=(ChangeRow.change_id == CopyRecord.change_id))
+        .where(CopyRecord.follower == follower, CopyRecord.state == CopyState.CLAIMED.value)
+        .order_by(CopyRecord.id)
+    )
+    rows = list(query.dicts().execute(connection))
+    orders = _orders_of(connection, rows)
+    return [
+        OpenCopy(
+            copy_id=row["copy_id"],
+            follower=row["follower"],
+            change=decode_change(row["body"]),
+            client_order_id=row["client_order_id"],
+            orders=orders[row["id"]],
+            claimed_at_ms=row["claimed_at_ms"],
+        )
+        for row in rows
+    ]
+
+
+def list_copies(connection: peewee.Database, *, follower: str | None, limit: int) -> list[CopyRow]:
+    """Return the newest copies first, of one follower or of all."""
+    query = CopyRecord.select().order_by(CopyRecord.id.desc()).limit(limit)
+    if follower is not None:
+        query = query.where(CopyRecord.follower == follower)
+    rows = list(query.dicts().execute(connection))
+    orders = _orders_of(connection, rows)
+    return [_copy_row(row, orders[row["id"]]) for row in rows]
+
+
+def explain_copy(connection: peewee.Database, copy_id: str) -> CopyRow | None:
+    """Return everything about one copy, its change included; None when there is none (R17)."""
+    query = CopyRecord.select().where(CopyRecord.copy_id == copy_id)
+    rows = list(query.dicts().execute(connection))
+    if not rows:
+        return None
+    found = select_in(connection, "SELECT body FROM changes WHERE change_id", [rows[0]["change_id"]])
+    change = decode_change(found[0][0]) if found else None
+    return _copy_row(rows[0], _orders_of(connection, rows)[rows[0]["id"]], change)
+
+
+def holdings_of(connection: peewee.Database, follower: str) -> list[Holding]:
+    """Return what the engine knows of a follower's legs, by symbol."""
+    query = HoldingRow.select().where(HoldingRow.follower == follower)
+    rows = query.order_by(HoldingRow.symbol, HoldingRow.position_idx).dicts().execute(connection)
+    return [_holding(row) for row in rows]
+
+
+def _orders_of(
+    connection: peewee.Database, copies: Iterable[Mapping[str, Any]]
+) -> Mapping[int, tuple[OrderRecord, ...]]:
+    ids = {row["id"]: row["copy_id"] for row in copies}
+    found: defaultdict[int, tuple[OrderRecord, ...]] = defaultdict(tuple)
+    if ids:
+        query = OrderRow.select().where(OrderRow.copy_no.in_(list(ids)))
+        ordered = query.order_by(OrderRow.copy_no, OrderRow.part, OrderRow.attempt)
+        for row in ordered.dicts().execute(connection):
+            found[row["copy_no"]] += (_order(row, ids[row["copy_no"]]),)
+    return found
+
+
+def _copy_row(
+    row: Mapping[str, Any], orders: tuple[OrderRecord, ...], change: Change | None = None
+) -> CopyRow:
+    return CopyRow(
+        copy_id=row["copy_id"],
+        follower=row["follower"],
+        change_id=row["change_id"],
+        leg=Leg(row["symbol"], row["position_idx"]),
+        change_class=ChangeClass(row["change_class"]),
+        state=CopyState(row["state"]),
+        reason=None if row["reason"] is None else Reason(row["reason"]),
+        superseded_by=row["superseded_by"],
+        client_order_id=row["client_order_id"],
+        claimed_at_ms=row["claimed_at_ms"],
+        finished_at_ms=row["finished_at_ms"],
+        orders=orders,
+        explain={} if row["explain"] is None else load_json(row["explain"]),
+        change=change,
+    )
+
+
+def _order(row: Mapping[str, Any], copy_id: str) -> OrderRecord:
+    return OrderRecord(
+        client_order_id=row["client_order_id"],
+        copy_id=copy_id,
+        part=row["part"],
+        attempt=row["attempt"],
+        leg=Leg(row["symbol"], row["position_idx"]),
+        side=Side(row["side"]),
+        quantity=decimal_from_text(row["quantity"]),
+        price=text_decimal(row["price"]),
+        reduce_only=row["reduce_only"],
+        state=OrderState(row["state"]),
+        filled=decimal_from_text(row["filled"]),
+        average_price=text_decimal(row["average_price"]),
+        order_id=row["order_id"],
+        detail=row["detail"],
+        sent_at_ms=row["sent_at_ms"],
+        settled_at_ms=row["settled_at_ms"],
+    )
+
+
+def _holding(row: Mapping[str, Any]) -> Holding:
+    return Holding(
+        follower=row["follower"],
+        leg=Leg(row["symbol"], row["position_idx"]),
+        owned=row["owned"],
+        target=decimal_from_text(row["target"]),
+        master_size=decimal_from_text(row["master_size"]),
+        change_id=row["change_id"],
+        skipped=None if row["skipped"] is None else Reason(row["skipped"]),
+    )

@@ -1,0 +1,54 @@
+"""What leaves the ledger with time. A copy without an outcome never does."""
+
+import peewee
+
+from model.copy import CopyState
+from model.ledger.bulk import run_sql, select_in
+from model.ledger.rows import Purged
+
+KEEP_MS = 400 * 24 * 3_600_000
+"""Copies, orders and changes; keys are owed for 24 h only (R12)."""
+
+_OLD_COPIES = """
+SELECT copies.id FROM copies
+WHERE copies.claimed_at_ms < {mark} AND copies.state <> {mark}
+AND copies.change_id NOT IN (SELECT change_id FROM ({newest}) AS kept)
+ORDER BY copies.id LIMIT {mark}
+"""
+_OLD_CHANGES = """
+SELECT changes.id FROM changes
+WHERE changes.venue_time_ms < {mark}
+AND changes.change_id NOT IN (SELECT change_id FROM ({newest}) AS kept)
+AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.change_id = changes.change_id)
+ORDER BY changes.id LIMIT {mark}
+"""
+_NEWEST = """
+SELECT change_id, row_number() OVER (
+    PARTITION BY symbol, position_idx ORDER BY venue_time_ms DESC, seq DESC, id DESC
+) AS place FROM changes
+"""
+
+
+def purge_rows(connection: peewee.Database, *, now_ms: int, batch: int) -> Purged:
+    """Remove at most ``batch`` copies with their orders, and ``batch`` changes, older than 400 days.
+
+    The newest change of each leg and its copies stay: catch-up compares against it (R14).
+    """
+    before = now_ms - KEEP_MS
+    copies = _ids(connection, _OLD_COPIES, (before, CopyState.CLAIMED.value, batch))
+    _delete(connection, "orders", "copy_no", copies)
+    _delete(connection, "copies", "id", copies)
+    changes = _ids(connection, _OLD_CHANGES, (before, batch))
+    _delete(connection, "changes", "id", changes)
+    return Purged(copies=len(copies), changes=len(changes), more=batch in (len(copies), len(changes)))
+
+
+def _ids(connection: peewee.Database, sql: str, parameters: tuple[object, ...]) -> list[int]:
+    newest = f"SELECT change_id FROM ({_NEWEST}) AS ranked WHERE place = 1"
+    text = sql.format(mark=connection.param, newest=newest)
+    return [number for (number,) in run_sql(connection, text, parameters)]
+
+
+def _delete(connection: peewee.Database, table: str, column: str, ids: list[int]) -> None:
+    if ids:
+        select_in(connection, f"DELETE FROM {table} WHERE {column}", ids, f"RETURNING {column}")

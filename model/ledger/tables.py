@@ -1,0 +1,131 @@
+"""The tables as the code sees them; `migrations/` makes them. Amounts are text, times integer ms.
+
+Keys are laid out so that the thousand rows of one change stand beside each other, however many
+older rows there are: only `copy_id` is scattered.
+"""
+
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CompositeKey,
+    IntegerField,
+    Model,
+    SmallIntegerField,
+    TextField,
+)
+
+
+class ChangeRow(Model):
+    """A master change, whole, as JSON; the other columns find and order it."""
+
+    id = BigAutoField()
+    change_id = TextField(unique=True)
+    symbol = TextField()
+    position_idx = SmallIntegerField()
+    venue_time_ms = BigIntegerField()
+    seq = BigIntegerField()
+    body = TextField()
+
+    class Meta:
+        table_name = "changes"
+        indexes = ((("symbol", "position_idx", "venue_time_ms"), False),)
+
+
+class CopyRecord(Model):
+    """One follower's answer to one change. Its first order is planned by `client_order_id`."""
+
+    id = BigAutoField()
+    copy_id = TextField(unique=True)
+    change_id = TextField()
+    follower = TextField()
+    state = TextField()
+    reason = TextField(null=True)
+    symbol = TextField()
+    position_idx = SmallIntegerField()
+    change_class = TextField(column_name="class")
+    client_order_id = TextField()
+    claimed_at_ms = BigIntegerField()
+    finished_at_ms = BigIntegerField(null=True)
+    superseded_by = TextField(null=True)
+    explain = TextField(null=True)
+
+    class Meta:
+        table_name = "copies"
+        indexes = ((("change_id", "follower"), True),)
+
+
+CopyRecord.add_index(
+    CopyRecord.index(CopyRecord.follower, where=SQL("state = 'claimed'"), name="copies_open")
+)
+
+
+class OrderRow(Model):
+    """One order of a copy, as last known."""
+
+    copy_no = BigIntegerField()
+    part = IntegerField()
+    attempt = IntegerField()
+    client_order_id = TextField()
+    symbol = TextField()
+    position_idx = SmallIntegerField()
+    side = TextField()
+    quantity = TextField()
+    price = TextField(null=True)
+    reduce_only = BooleanField()
+    state = TextField()
+    filled = TextField()
+    average_price = TextField(null=True)
+    order_id = TextField()
+    detail = TextField()
+    sent_at_ms = BigIntegerField(null=True)
+    settled_at_ms = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "orders"
+        primary_key = CompositeKey("copy_no", "part", "attempt")
+
+
+class HoldingRow(Model):
+    """What the engine knows of one leg of one follower."""
+
+    follower = TextField()
+    symbol = TextField()
+    position_idx = SmallIntegerField()
+    owned = BooleanField()
+    target = TextField()
+    master_size = TextField()
+    change_id = TextField()
+    skipped = TextField(null=True)
+
+    class Meta:
+        table_name = "holdings"
+        primary_key = CompositeKey("follower", "symbol", "position_idx")
+
+
+class FollowerRecord(Model):
+    """A follower: settings as JSON, secrets as sealed tokens in JSON."""
+
+    name = TextField(primary_key=True)
+    exchange = TextField()
+    settings = TextField()
+    secrets = TextField()
+    joined_at_ms = BigIntegerField()
+    mode = TextField()
+
+    class Meta:
+        table_name = "followers"
+
+
+class MetaRow(Model):
+    """Small things that must outlive the process, by name."""
+
+    key = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "meta"
+
+
+TABLES = (ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, MetaRow)

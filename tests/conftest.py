@@ -1,0 +1,76 @@
+"""Fixtures for the whole suite: the money context, and ledgers on SQLite and PostgreSQL."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model.amounts import use_money_context
+from model.ledger.store import Store, open_store
+from tests.postgres import TEMPLATE, create_database, drop_database, running_postgres
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def money_context() -> None:
+    """Every test computes in the context in which the engine computes (R6)."""
+    use_money_context()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the url of a PostgreSQL server that lives as long as the session."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """Return the name of a database that holds an empty ledger, to be copied."""
+    name = f"{TEMPLATE}_{os.getpid()}"
+    open_store(create_database(postgres_server, name)).close()
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """Yield the url of an empty ledger on PostgreSQL, this test's own."""
+    name = f"copytrader_test_{os.getpid()}_{next(_NUMBERS)}"
+    yield create_database(postgres_server, name, postgres_template)
+    drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Return the url of a ledger file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    """Return the url of an empty ledger, on each database in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def make_store() -> Iterator[Callable[[str], Store]]:
+    """Open ledgers that are closed with the test."""
+    opened: list[Store] = []
+
+    def make(url: str) -> Store:
+        opened.append(open_store(url))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(ledger_url: str, make_store: Callable[[str], Store]) -> Store:
+    """Return an empty ledger, on each database in turn."""
+    return make_store(ledger_url)
