@@ -1,0 +1,1 @@
+"""The demonstration: sandbox venues, a master session, and the engine copying it."""

@@ -1,0 +1,123 @@
+"""The view of an account: what is fresh, what is old, what is unknown (R21)."""
+
+from decimal import Decimal
+
+import attrs
+
+from model.account import AccountSnapshot, PositionReport, WalletReport
+from model.account_view import AccountView
+from model.leg import Leg, PositionMode
+from model.marks import Marks
+
+BTC = Leg("BTCUSDT", 0)
+
+
+def position(size: str, *, seq: int = 1, leg: Leg = BTC, time_ms: int = 0) -> PositionReport:
+    """Return a row of a position entered at 100."""
+    return PositionReport(
+        leg=leg,
+        size=Decimal(size),
+        entry_price=Decimal(100),
+        leverage=Decimal(10),
+        initial_margin=Decimal(1),
+        mark_price=None,
+        seq=seq,
+        venue_time_ms=time_ms,
+    )
+
+
+def wallet(balance: str | None, *, time_ms: int = 0) -> WalletReport:
+    """Return a wallet with this balance."""
+    amount = None if balance is None else Decimal(balance)
+    return WalletReport(wallet_balance=amount, equity=amount, available=amount, venue_time_ms=time_ms)
+
+
+def fresh_view() -> tuple[AccountView, Marks]:
+    """Return a view at second 0 with 2 BTC entered at 100, balance 1000, mark 110."""
+    view, marks = AccountView(heard_at=0.0), Marks()
+    view.apply_snapshot(AccountSnapshot(positions=(position("2"),), wallet=wallet("1000")), {})
+    marks.put("BTCUSDT", Decimal(110), 0.0)
+    return view, marks
+
+
+def test_equity_is_balance_and_unrealised_profit_at_the_mark() -> None:
+    view, marks = fresh_view()
+
+    assert view.equity(marks, 1.0) == Decimal(1020)
+
+
+def test_equity_is_unknown_without_a_young_mark_or_a_balance() -> None:
+    view, marks = fresh_view()
+
+    assert view.equity(marks, 5.1) is None
+    view.apply_wallet(wallet(None, time_ms=1))
+    assert view.equity(marks, 1.0) is None
+
+
+def test_an_older_row_or_wallet_changes_nothing() -> None:
+    view, _ = fresh_view()
+    view.apply_positions((position("3", seq=5),))
+    view.apply_positions((position("1", seq=4),))
+    view.apply_wallet(wallet("7", time_ms=-1))
+
+    assert view.size(BTC) == 3
+    assert view.wallet == wallet("1000")
+
+
+def test_the_view_is_fresh_only_while_stream_marks_and_snapshot_agree() -> None:
+    view, marks = fresh_view()
+    assert view.is_fresh(marks, 4.0)
+
+    assert not view.is_fresh(marks, 5.1)  # marks too old
+    marks.put("BTCUSDT", Decimal(110), 26.0)
+    assert not view.is_fresh(marks, 26.0)  # the stream was silent for 26 s
+    view.heard_at = 26.0
+    assert view.is_fresh(marks, 26.0)
+    view.heard_at = None
+    assert not view.is_fresh(marks, 26.0)
+
+
+def test_a_snapshot_that_disagrees_makes_the_view_stale_until_the_next_agrees() -> None:
+    view, marks = fresh_view()
+    moved = AccountSnapshot(positions=(position("5", seq=9),), wallet=wallet("1000", time_ms=2))
+
+    assert not view.apply_snapshot(moved, {})
+    assert not view.is_fresh(marks, 1.0)
+    assert view.apply_snapshot(moved, {})
+    assert view.is_fresh(marks, 1.0)
+
+
+def test_a_balance_off_by_more_than_a_thousandth_disagrees() -> None:
+    view, _ = fresh_view()
+    rows = (position("2"),)
+
+    assert view.apply_snapshot(AccountSnapshot(positions=rows, wallet=wallet("1000.9", time_ms=1)), {})
+    assert not view.apply_snapshot(AccountSnapshot(positions=rows, wallet=wallet("1003", time_ms=2)), {})
+
+
+def test_an_absent_leg_is_asked_for_and_not_believed() -> None:
+    view, _ = fresh_view()
+    empty = AccountSnapshot(positions=(), wallet=wallet("1000"))
+
+    assert view.missing_from(empty) == {"BTCUSDT"}
+    view.apply_snapshot(empty, {})
+    assert view.size(BTC) == 2
+
+
+def test_rows_tell_the_mode_and_the_leverage() -> None:
+    view, _ = fresh_view()
+    view.apply_positions((position("1", leg=Leg("ETHUSDT", 2)),))
+
+    assert view.mode("BTCUSDT") is PositionMode.ONE_WAY
+    assert view.mode("ETHUSDT") is PositionMode.HEDGE
+    assert view.leverages["ETHUSDT"] == 10
+    assert view.legs_of("ETHUSDT") == (Leg("ETHUSDT", 1), Leg("ETHUSDT", 2))
+    assert view.sizes_of("ETHUSDT") == {2: Decimal(1)}
+
+
+def test_a_row_without_leverage_keeps_the_known_one() -> None:
+    view, _ = fresh_view()
+    view.apply_positions((attrs.evolve(position("0", seq=2), leverage=None),))
+
+    assert view.leverages["BTCUSDT"] == 10
+    assert not view.open_legs()
