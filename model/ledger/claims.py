@@ -15,6 +15,7 @@ from model.reasons import Reason
 KEY_WINDOW_MS = 24 * 3_600_000
 """Keys are kept at least this long; an older event is refused (R12)."""
 
+_CLAIMED, _SKIPPED = CopyState.CLAIMED.value, CopyState.SKIPPED.value
 _CHANGE_COLUMNS = ("change_id", "symbol", "position_idx", "venue_time_ms", "seq", "body")
 _COPY_COLUMNS = (
     *("copy_id", "change_id", "follower", "state", "reason", "symbol", "position_idx", "class"),
@@ -95,9 +96,9 @@ def _change_row(change: Change) -> tuple[object, ...]:
 def _claim_row(claim: Claim, now_ms: int, facts: _Facts) -> tuple[object, ...]:
     change = claim.change
     if is_stale(change, now_ms):
-        state, reason, finished = CopyState.SKIPPED.value, Reason.STALE_CHANGE.value, claim.claimed_at_ms
+        state, reason, finished = _SKIPPED, Reason.STALE_CHANGE.value, claim.claimed_at_ms
     else:
-        state, reason, finished = CopyState.CLAIMED.value, None, None
+        state, reason, finished = _CLAIMED, None, None
     return (
         *(claim.copy_id, change.change_id, claim.follower, state, reason, *facts.of(change)),
         *(claim.client_order_id, claim.claimed_at_ms, finished, None),
@@ -122,4 +123,4 @@ def _answer(claim: Claim, index: int, owners: Mapping[str, int], inserted: Mappi
     state = inserted.get(claim.copy_id)
     if state is None or owners.get(claim.copy_id) != index:
         return ClaimAnswer.DUPLICATE
-    return ClaimAnswer.NEW if state == CopyState.CLAIMED.value else ClaimAnswer.STALE
+    return ClaimAnswer.NEW if state == _CLAIMED else ClaimAnswer.STALE

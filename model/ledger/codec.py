@@ -66,7 +66,7 @@ def text_decimal(text: str | None) -> Decimal | None:
 def _structure(text: str, kind: type[T]) -> T:
     try:
         return _CONVERTER.structure(load_json(text), kind)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
+    except (cattrs.BaseValidationError, ValueError, TypeError, AttributeError) as error:
         raise LedgerRefused(f"{kind.__name__} in the ledger is unreadable: {error!r}") from error
 
 

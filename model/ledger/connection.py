@@ -211,10 +211,7 @@ class _PrivateSqlite(PooledSqliteDatabase):  # type: ignore[misc]
 
 
 def _open_postgres(url: str, pool_size: int) -> LedgerDatabase:
-    try:
-        given = parse_dsn(url)
-    except psycopg2.Error:
-        raise ValueError("not a PostgreSQL ledger url: postgresql://user@host/name?options") from None
+    given = _parsed(url)
     parameters = {**POSTGRES_DEFAULTS, **given}
     parameters["options"] = f"{POSTGRES_SESSION} {given.get('options', '')}".rstrip()
     name = parameters.pop("dbname", "") or parameters.get("user", "") or "postgres"
@@ -228,6 +225,16 @@ def _open_postgres(url: str, pool_size: int) -> LedgerDatabase:
     )
     where = f"postgresql ledger {name} on {given.get('host', 'the local socket')}"
     return LedgerDatabase(database, pool_size=pool_size, where=where)
+
+
+def _parsed(url: str) -> dict[str, str]:
+    try:
+        given: dict[str, str] = parse_dsn(url)
+        for port in filter(None, given.get("port", "").split(",")):
+            int(port)
+    except (psycopg2.Error, ValueError):
+        raise ValueError("not a PostgreSQL ledger url: postgresql://user@host/name?options") from None
+    return given
 
 
 def _first_line(error: Exception) -> str:
