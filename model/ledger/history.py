@@ -67,7 +67,10 @@ def list_copies(connection: peewee.Database, *, follower: str | None, limit: int
 
 def explain_copy(connection: peewee.Database, copy_id: str) -> CopyRow | None:
     """Return everything about one copy, its change included; None when there is none (R17)."""
-    query = CopyRecord.select().where(CopyRecord.copy_id == copy_id)
+    # The inner query walks the narrow index, newest first; the outer one reads one row.
+    walk = CopyRecord.select(CopyRecord.claimed_at_ms).where(CopyRecord.copy_id == copy_id)
+    found_at = walk.order_by(CopyRecord.claimed_at_ms.desc()).limit(1)
+    query = CopyRecord.select().where(CopyRecord.claimed_at_ms == found_at, CopyRecord.copy_id == copy_id)
     rows = list(query.dicts().execute(connection))
     if not rows:
         return None

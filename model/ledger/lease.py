@@ -8,6 +8,7 @@ engine a direct address. On SQLite a lock on `<database>.lock`: it ends with the
 import fcntl
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,8 +115,10 @@ class FileLease:
         if not self.still_held():
             self.release()
             raise _taken(self._where, "")
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{self._holder}\n".encode())
+        # The lock is what counts; a full disk only takes the name from the message.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"{self._holder}\n".encode())
 
 
 class PostgresLease:

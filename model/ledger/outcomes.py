@@ -20,6 +20,8 @@ _HOLDING_COLUMNS = (
     *("follower", "symbol", "position_idx", "owned", "target", "master_size", "change_id", "skipped"),
 )
 _HOLDING_KEY = ("follower", "symbol", "position_idx")
+_OPEN_NUMBERS = "SELECT copy_id, id FROM copies WHERE state = 'claimed' AND copy_id"
+_NUMBERS = "SELECT copy_id, id FROM copies WHERE copy_id"
 _FINAL = ", ".join(f"'{state.value}'" for state in OrderState if state.is_final)
 
 
@@ -32,10 +34,11 @@ def record_outcomes(connection: peewee.Database, outcomes: Sequence[CopyOutcome]
     numbers = dict(
         update_rows(
             connection,
-            "UPDATE copies SET state = v.column2, reason = v.column3, "
-            "finished_at_ms = v.column4, explain = v.column5",
+            "UPDATE copies SET state = v.column3, reason = v.column4, "
+            "finished_at_ms = v.column5, explain = v.column6",
             [_outcome_row(outcome) for outcome in latest.values()],
-            "WHERE copies.copy_id = v.column1 RETURNING copies.copy_id, copies.id",
+            "WHERE copies.change_id = v.column1 AND copies.follower = v.column2 "
+            "RETURNING copies.copy_id, copies.id",
         )
     )
     _refuse_unknown(latest, numbers)
@@ -48,8 +51,10 @@ def plan_orders(connection: peewee.Database, orders: Sequence[OrderRecord]) -> N
 
     Raises: UnknownCopy when one belongs to a copy that was never claimed.
     """
-    ids = list({order.copy_id for order in orders})
-    numbers = dict(select_in(connection, "SELECT copy_id, id FROM copies WHERE copy_id", ids))
+    ids = {order.copy_id for order in orders}
+    numbers = dict(select_in(connection, _OPEN_NUMBERS, list(ids)))
+    if settled := ids - numbers.keys():
+        numbers |= dict(select_in(connection, _NUMBERS, list(settled)))
     _refuse_unknown(ids, numbers)
     _upsert_orders(connection, orders, numbers)
 
@@ -88,7 +93,8 @@ def _refuse_unknown(asked: Iterable[str], known: Mapping[str, int]) -> None:
 def _outcome_row(outcome: CopyOutcome) -> tuple[object, ...]:
     reason = outcome.reason.value if outcome.reason else None
     explain = dump_json(outcome.explain) if outcome.explain else None
-    return outcome.copy_id, outcome.state.value, reason, outcome.finished_at_ms, explain
+    copy = (outcome.change_id, outcome.follower)
+    return (*copy, outcome.state.value, reason, outcome.finished_at_ms, explain)
 
 
 def _order_row(order: OrderRecord, number: int) -> tuple[object, ...]:

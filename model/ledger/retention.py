@@ -13,7 +13,7 @@ _OLD_COPIES = """
 SELECT copies.id FROM copies
 WHERE copies.claimed_at_ms < {mark} AND copies.state <> {mark}
 AND copies.change_id NOT IN (SELECT change_id FROM ({newest}) AS kept)
-ORDER BY copies.id LIMIT {mark}
+ORDER BY copies.claimed_at_ms LIMIT {mark}
 """
 _OLD_CHANGES = """
 SELECT changes.id FROM changes

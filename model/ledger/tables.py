@@ -1,7 +1,9 @@
 """The tables as the code sees them; `migrations/` makes them. Amounts are text, times integer ms.
 
-Keys are laid out so that the thousand rows of one change stand beside each other, however many
-older rows there are: only `copy_id` is scattered.
+Every key that grows with the ledger is led by the change or by the time, so that the thousand rows
+of one change stand beside each other however many older ones there are: scattered keys made a claim
+in a ledger of a million rows cost four times as much as in an empty one. So a copy's id, which is a
+hash, is indexed only while the copy is open; afterwards it is found by a walk through a narrow index.
 """
 
 from peewee import (
@@ -37,7 +39,7 @@ class CopyRecord(Model):
     """One follower's answer to one change. Its first order is planned by `client_order_id`."""
 
     id = BigAutoField()
-    copy_id = TextField(unique=True)
+    copy_id = TextField()
     change_id = TextField()
     follower = TextField()
     state = TextField()
@@ -53,12 +55,12 @@ class CopyRecord(Model):
 
     class Meta:
         table_name = "copies"
-        indexes = ((("change_id", "follower"), True),)
+        indexes = ((("change_id", "follower"), True), (("claimed_at_ms", "copy_id"), False))
 
 
-CopyRecord.add_index(
-    CopyRecord.index(CopyRecord.follower, where=SQL("state = 'claimed'"), name="copies_open")
-)
+_OPEN = SQL("state = 'claimed'")
+CopyRecord.add_index(CopyRecord.index(CopyRecord.copy_id, unique=True, where=_OPEN, name="copies_open"))
+CopyRecord.add_index(CopyRecord.index(CopyRecord.follower, where=_OPEN, name="copies_open_of_follower"))
 
 
 class OrderRow(Model):

@@ -32,7 +32,7 @@ class Change(Model):
 
 class Copy(Model):
     id = BigAutoField()
-    copy_id = TextField(unique=True)
+    copy_id = TextField()
     change_id = TextField()
     follower = TextField()
     state = TextField()
@@ -48,10 +48,12 @@ class Copy(Model):
 
     class Meta:
         table_name = "copies"
-        indexes = ((("change_id", "follower"), True),)
+        indexes = ((("change_id", "follower"), True), (("claimed_at_ms", "copy_id"), False))
 
 
-Copy.add_index(Copy.index(Copy.follower, where=SQL("state = 'claimed'"), name="copies_open"))
+_OPEN = SQL("state = 'claimed'")
+Copy.add_index(Copy.index(Copy.copy_id, unique=True, where=_OPEN, name="copies_open"))
+Copy.add_index(Copy.index(Copy.follower, where=_OPEN, name="copies_open_of_follower"))
 
 
 class Order(Model):
