@@ -1,4 +1,4 @@
-"""Changes and settings as JSON and back: decimals as text, unknown keys refused, nothing guessed."""
+"""Our values as JSON and back: decimals as text, unknown keys refused, nothing guessed."""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import cattrs
 
 from model.amounts import decimal_from_text, format_decimal
 from model.change import Change
+from model.copy import Claim, CopyOutcome
 from model.ledger.errors import LedgerRefused
 from model.settings import FollowerSettings
 
@@ -35,6 +36,26 @@ def encode_settings(settings: FollowerSettings) -> str:
 def decode_settings(text: str) -> FollowerSettings:
     """Return the settings that ``text`` spells. Raises: LedgerRefused."""
     return _structure(text, FollowerSettings)
+
+
+def encode_claim(claim: Claim) -> str:
+    """Return a claim as one line of JSON."""
+    return dump_json(_CONVERTER.unstructure(claim))
+
+
+def decode_claim(text: str) -> Claim:
+    """Return the claim that ``text`` spells. Raises: LedgerRefused."""
+    return _structure(text, Claim)
+
+
+def encode_outcome(outcome: CopyOutcome) -> str:
+    """Return an outcome as one line of JSON."""
+    return dump_json(_CONVERTER.unstructure(outcome))
+
+
+def decode_outcome(text: str) -> CopyOutcome:
+    """Return the outcome that ``text`` spells. Raises: LedgerRefused."""
+    return _structure(text, CopyOutcome)
 
 
 def dump_json(value: object) -> str:
@@ -90,6 +111,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(Decimal, _decimal)
     for kind in (int, bool, str):
         converter.register_structure_hook(kind, _exactly)
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, object], _mapping)
     return converter
 
 
@@ -97,6 +119,12 @@ def _decimal(value: object, _: type) -> Decimal:
     if not isinstance(value, str):
         raise ValueError(f"an amount is text: {value!r}")
     return decimal_from_text(value)
+
+
+def _mapping(value: object, _: type) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"not an object: {value!r}")
+    return value
 
 
 def _exactly(value: object, kind: type[T]) -> T:

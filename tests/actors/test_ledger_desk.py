@@ -1,15 +1,17 @@
 """The desk: shared transactions, everyone's own answer, cancellation, and a ledger that is away."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trio
 
 from actors.events import TroubleMet
-from actors.ledger import LedgerDesk, Mode
+from actors.ledger_desk import LedgerDesk, Mode
 from model.change import Change
 from model.copy import ClaimAnswer, CopyState
 from model.ledger import LedgerRefused, LedgerUnreachable, Store
+from model.ledger.journal import Journal, JournalMerged
 from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_order, make_outcome
 
 
@@ -204,7 +206,7 @@ async def test_every_wait_is_measured_and_slow_ones_are_told_once_a_minute(
     await desk.claim(make_claim("quick"))
     assert told == []
 
-    monkeypatch.setattr("actors.ledger.SLOW_WAIT_S", 0.0)
+    monkeypatch.setattr("actors.ledger_desk.SLOW_WAIT_S", 0.0)
     await desk.claim(make_claim("slow"))
     await desk.read(lambda store: store.copies(limit=1))
 
@@ -230,3 +232,17 @@ async def test_inline_work_takes_no_thread_and_no_virtual_time(
     assert trio.current_time() == 60
     assert desk.transactions == 1
     assert len(await desk.read(lambda store: store.open_copies("alice"))) == 5
+
+
+async def test_what_the_ledger_cannot_take_is_kept_locally_and_merged(store: Store, tmp_path: Path) -> None:
+    closing = make_claim(change=make_change(2, before="1.5", after="0"))
+    desk = make_desk(store, journal=Journal(tmp_path / "journal"))
+
+    await desk.keep_locally(claim=closing)
+    await desk.keep_locally(outcome=make_outcome(closing))
+
+    assert await desk.merge_journal() == JournalMerged(merged=2)
+    assert await desk.merge_journal() == JournalMerged()
+    assert [row.state for row in store.copies()] == [CopyState.APPLIED]
+    with pytest.raises(LedgerUnreachable, match="no journal"):
+        await make_desk(store).keep_locally(claim=closing)

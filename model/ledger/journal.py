@@ -1,0 +1,132 @@
+"""What was done while the ledger was unreachable, on local disk until it can be merged (R18).
+
+One line a claim or an outcome, synced before `append` returns: a reduction leaves only after its
+claim is here or in the ledger. A line that was torn by a crash was not promised to anybody.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import attrs
+
+from model.copy import Claim, CopyOutcome
+from model.ledger.codec import decode_claim, decode_outcome, encode_claim, encode_outcome
+from model.ledger.errors import LedgerRefused, LedgerUnreachable
+from model.ledger.store import Store, WriteBatch
+
+
+@attrs.frozen(kw_only=True)
+class JournalMerged:
+    """What a merge did: entries that the ledger has now, and those set aside as unreadable."""
+
+    merged: int = 0
+    refused: int = 0
+
+
+class Journal:
+    """An append-only file; every method blocks, and may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+
+    @property
+    def refused_path(self) -> Path:
+        """Where lines go that neither we nor the ledger can take, for the operator to read."""
+        return self._path.with_name(self._path.name + ".refused")
+
+    def append(self, *, claim: Claim | None = None, outcome: CopyOutcome | None = None) -> None:
+        """Write and sync. Raises: LedgerUnreachable when the disk does not take it either."""
+        lines = []
+        if claim is not None:
+            lines.append(f"claim {encode_claim(claim)}\n")
+        if outcome is not None:
+            lines.append(f"outcome {encode_outcome(outcome)}\n")
+        with self._lock, _disk_errors(self._path):
+            _append(self._path, "".join(lines).encode())
+
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to merge."""
+        try:
+            return self._path.stat().st_size == 0
+        except FileNotFoundError:
+            return True
+
+    def merge_into(self, store: Store) -> JournalMerged:
+        """Write everything into the ledger, then forget it; a repeated merge changes nothing.
+
+        Copies without an outcome become open copies, which the follower settles (R2).
+        Raises: LedgerUnreachable, and keeps what is not merged yet.
+        """
+        with self._lock, _disk_errors(self._path):
+            if self.is_empty():
+                return JournalMerged()
+            lines = _whole_lines(self._path.read_bytes())
+            refused = [line for line in lines if not _merge_line(store, line)]
+            if refused:
+                _append(self.refused_path, "".join(f"{line}\n" for line in refused).encode())
+            os.truncate(self._path, 0)
+            return JournalMerged(merged=len(lines) - len(refused), refused=len(refused))
+
+
+def _merge_line(store: Store, line: str) -> bool:
+    kind, _, body = line.partition(" ")
+    try:
+        if kind == "claim":
+            claim = decode_claim(body)
+            # Judged by its own time: it was acted on then, however long the outage was.
+            store.write(WriteBatch(claims=[claim]), now_ms=claim.claimed_at_ms)
+        elif kind == "outcome":
+            store.record([decode_outcome(body)])
+        else:
+            return False
+    except LedgerRefused:
+        return False
+    return True
+
+
+def _whole_lines(content: bytes) -> Sequence[str]:
+    whole, _, _torn = content.rpartition(b"\n")
+    return [line for line in whole.decode(errors="replace").split("\n") if line]
+
+
+def _append(path: Path, data: bytes) -> None:
+    is_new = not path.exists()
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        _drop_torn_line(file)
+        size = os.fstat(file).st_size
+        if os.write(file, data) != len(data):
+            os.ftruncate(file, size)
+            raise OSError("the disk took only a part")
+        os.fsync(file)
+    finally:
+        os.close(file)
+    if is_new:
+        _sync_directory(path.parent)
+
+
+def _drop_torn_line(file: int) -> None:
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        content = os.pread(file, size, 0)
+        os.ftruncate(file, content.rfind(b"\n") + 1)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerUnreachable(f"journal {path}: {error}") from error

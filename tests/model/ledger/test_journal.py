@@ -1,0 +1,103 @@
+"""What is done without the ledger is merged when it is back (R18)."""
+
+from pathlib import Path
+
+import pytest
+
+from model.copy import ClaimAnswer, CopyState
+from model.ledger import LedgerUnreachable, Store
+from model.ledger.codec import encode_claim
+from model.ledger.journal import Journal, JournalMerged
+from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_outcome
+
+CLOSING = make_change(2, before="1.5", after="0")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
+def test_claims_and_outcomes_are_merged_once(store: Store, journal: Journal) -> None:
+    done, open_still = make_claim("alice", CLOSING), make_claim("bob", CLOSING)
+    journal.append(claim=done)
+    journal.append(claim=open_still)
+    journal.append(outcome=make_outcome(done))
+
+    assert journal.merge_into(store) == JournalMerged(merged=3)
+
+    assert journal.is_empty()
+    assert journal.merge_into(store) == JournalMerged()
+    row = store.explain(done.copy_id)
+    assert row is not None
+    assert (row.state, row.orders, row.explain["target"]) == (
+        CopyState.APPLIED,
+        make_outcome(done).orders,
+        "0.15",
+    )
+    assert [copy.change for copy in store.open_copies("bob")] == [CLOSING]
+
+
+def test_a_merge_that_was_cut_off_is_repeated_without_harm(store: Store, journal: Journal) -> None:
+    claim = make_claim("alice", CLOSING)
+    journal.append(claim=claim, outcome=make_outcome(claim))
+    journal.merge_into(store)
+
+    journal.append(claim=claim, outcome=make_outcome(claim))
+    assert journal.merge_into(store) == JournalMerged(merged=2)
+
+    assert [row.state for row in store.copies()] == [CopyState.APPLIED]
+
+
+def test_an_outage_of_days_makes_nothing_stale(store: Store, journal: Journal) -> None:
+    journal.append(claim=make_claim("alice", CLOSING))
+
+    journal.merge_into(store)
+
+    assert store.claim([make_claim("alice", CLOSING)], now_ms=NOW_MS + 10**9) == [ClaimAnswer.DUPLICATE]
+    assert len(store.open_copies("alice")) == 1
+
+
+def test_a_torn_line_was_not_promised_and_does_not_spoil_the_next(
+    store: Store, journal: Journal, tmp_path: Path
+) -> None:
+    journal.append(claim=make_claim("alice", CLOSING))
+    with (tmp_path / "journal").open("a") as file:
+        file.write('claim {"copy_id":"torn')
+
+    journal.append(claim=make_claim("bob", CLOSING))
+
+    assert journal.merge_into(store) == JournalMerged(merged=2)
+    assert {row.follower for row in store.copies()} == {"alice", "bob"}
+
+
+def test_lines_that_nobody_can_read_are_set_aside(store: Store, journal: Journal, tmp_path: Path) -> None:
+    unclaimed = make_outcome(make_claim("nobody", CLOSING))
+    journal.append(outcome=unclaimed)
+    with (tmp_path / "journal").open("a") as file:
+        file.write(f"gossip\nclaim {{}}\nclaim {encode_claim(make_claim())}\n")
+
+    assert journal.merge_into(store) == JournalMerged(merged=1, refused=3)
+
+    assert [row.follower for row in store.copies()] == ["alice"]
+    assert len(journal.refused_path.read_text().splitlines()) == 3
+
+
+def test_it_is_kept_while_the_ledger_is_away(journal: Journal, store: Store, tmp_path: Path) -> None:
+    class Absent(Store):
+        def write(self, batch, *, now_ms):  # type: ignore[no-untyped-def]
+            raise LedgerUnreachable("no route")
+
+    journal.append(claim=make_claim("alice", CLOSING))
+
+    with pytest.raises(LedgerUnreachable):
+        journal.merge_into(Absent(store.database))
+
+    assert not journal.is_empty()
+    assert journal.merge_into(store) == JournalMerged(merged=1)
+    assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnreachable, match="journal"):
+        Journal(tmp_path / "none" / "journal").append(claim=make_claim())
