@@ -9,7 +9,7 @@ import pytest
 
 from model.amounts import use_money_context
 from model.ledger.store import Store, open_store
-from tests.postgres import TEMPLATE, create_database, drop_database, running_postgres
+from tests.postgres import TEMPLATE, create_database, drop_database, empty_ledger, running_postgres
 
 _NUMBERS = itertools.count()
 
@@ -28,19 +28,37 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    """Return the name of a database that holds an empty ledger, to be copied."""
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """Yield the name of a database that holds an empty ledger, to be copied."""
     name = f"{TEMPLATE}_{os.getpid()}"
-    open_store(create_database(postgres_server, name)).close()
-    return name
+    url = create_database(postgres_server, name)
+    open_store(url).close()
+    yield name
+    drop_database(postgres_server, url)
+
+
+@pytest.fixture(scope="session")
+def spare_ledgers(postgres_server: str) -> Iterator[list[str]]:
+    """Yield the urls of empty ledgers that no test uses at the moment."""
+    made: list[str] = []
+    yield made
+    for url in made:
+        drop_database(postgres_server, url)
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_server: str, postgres_template: str, spare_ledgers: list[str]) -> Iterator[str]:
     """Yield the url of an empty ledger on PostgreSQL, this test's own."""
-    name = f"copytrader_test_{os.getpid()}_{next(_NUMBERS)}"
-    yield create_database(postgres_server, name, postgres_template)
-    drop_database(postgres_server, name)
+    if spare_ledgers:
+        url = spare_ledgers.pop()
+    else:
+        name = f"copytrader_test_{os.getpid()}_{next(_NUMBERS)}"
+        url = create_database(postgres_server, name, postgres_template)
+    yield url
+    if empty_ledger(url):
+        spare_ledgers.append(url)
+    else:
+        drop_database(postgres_server, url)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from model.ledger.errors import (
     SchemaOlder,
     UnknownCopy,
 )
-from model.ledger.rows import Applied, CopyRow, FollowerRow, OpenCopy, Purged
+from model.ledger.rows import Applied, CopyRow, FollowerRow, OpenCopy, Purged, RequestRow
 from model.ledger.schema import check_schema, migrate_schema, prepare_schema
 from model.ledger.store import Store, WriteBatch, open_store
 
@@ -27,6 +27,7 @@ __all__ = [
     "LedgerUnreachable",
     "OpenCopy",
     "Purged",
+    "RequestRow",
     "SchemaNewer",
     "SchemaOlder",
     "Store",

@@ -5,9 +5,10 @@ import peewee
 from model.copy import CopyState
 from model.ledger.bulk import run_sql, select_in
 from model.ledger.rows import Purged
+from model.ledger.tables import RequestRecord
 
 KEEP_MS = 400 * 24 * 3_600_000
-"""Copies, orders and changes; keys are owed for 24 h only (R12)."""
+"""Copies, orders, changes and requests; keys are owed for 24 h only (R12)."""
 
 _OLD_COPIES = """
 SELECT copies.id FROM copies
@@ -40,6 +41,7 @@ def purge_rows(connection: peewee.Database, *, now_ms: int, batch: int) -> Purge
     _delete(connection, "copies", "id", copies)
     changes = _ids(connection, _OLD_CHANGES, (before, batch))
     _delete(connection, "changes", "id", changes)
+    RequestRecord.delete().where(RequestRecord.received_at_ms < before).execute(connection)
     return Purged(copies=len(copies), changes=len(changes), more=batch in (len(copies), len(changes)))
 
 

@@ -70,6 +70,19 @@ class Applied:
 
 
 @attrs.frozen(kw_only=True)
+class RequestRow:
+    """A mutating call of an operator, as it was first made (section 5)."""
+
+    request_id: str
+    method: str
+    parameters: Mapping[str, object]
+    reason: str
+    received_at_ms: int
+    answer: object = None
+    """None while it has not been answered: it may or may not have acted."""
+
+
+@attrs.frozen(kw_only=True)
 class Purged:
     """How many rows a purge removed, and whether more wait."""
 

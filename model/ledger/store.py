@@ -16,9 +16,9 @@ from model.change import Change
 from model.copy import Claim, ClaimAnswer, CopyOutcome, Holding, OrderRecord
 from model.ledger import claims as claiming
 from model.ledger import followers as following
-from model.ledger import history, meta, outcomes, retention
+from model.ledger import history, meta, outcomes, requests, retention
 from model.ledger.connection import POOL_SIZE, LedgerDatabase, open_database
-from model.ledger.rows import Applied, CopyRow, FollowerRow, OpenCopy, Purged
+from model.ledger.rows import Applied, CopyRow, FollowerRow, OpenCopy, Purged, RequestRow
 from model.ledger.schema import prepare_schema
 from model.leg import Leg
 from model.settings import FollowerMode
@@ -137,6 +137,16 @@ class Store:
         """Put re-sealed tokens in place, by follower name."""
         with self.unit() as connection:
             following.replace_secrets(connection, secrets)
+
+    def begin_request(self, request: RequestRow) -> RequestRow | None:
+        """Write a mutating call before it acts; return the first one of that id if there was one."""
+        with self.unit() as connection:
+            return requests.begin_request(connection, request)
+
+    def answer_request(self, request_id: str, answer: object) -> None:
+        """Keep what the call was answered: a repeat gets the same (section 5)."""
+        with self.unit() as connection:
+            requests.answer_request(connection, request_id, answer)
 
     def meta(self, prefix: str = "") -> dict[str, Any]:
         """Return the small things whose key begins with ``prefix``."""

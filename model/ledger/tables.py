@@ -130,4 +130,18 @@ class MetaRow(Model):
         table_name = "meta"
 
 
-TABLES = (ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, MetaRow)
+class RequestRecord(Model):
+    """A mutating call of the control socket: written before it acts, answered once (section 5)."""
+
+    request_id = TextField(primary_key=True)
+    method = TextField()
+    parameters = TextField()
+    reason = TextField()
+    received_at_ms = BigIntegerField(index=True)
+    answer = TextField(null=True)
+
+    class Meta:
+        table_name = "requests"
+
+
+TABLES = (ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, MetaRow, RequestRecord)

@@ -1,4 +1,4 @@
-"""The first ledger: changes, copies, orders, holdings, followers, meta."""
+"""The first ledger: changes, copies, orders, holdings, followers, meta, requests."""
 
 from typing import Any
 
@@ -115,7 +115,19 @@ class Meta(Model):
         table_name = "meta"
 
 
-MODELS = (Change, Copy, Order, Holding, Follower, Meta)
+class Request(Model):
+    request_id = TextField(primary_key=True)
+    method = TextField()
+    parameters = TextField()
+    reason = TextField()
+    received_at_ms = BigIntegerField(index=True)
+    answer = TextField(null=True)
+
+    class Meta:
+        table_name = "requests"
+
+
+MODELS = (Change, Copy, Order, Holding, Follower, Meta, Request)
 
 
 def up(migrator: Any, db: Database) -> None:
