@@ -24,7 +24,7 @@ _NAMED = (
     r"(?:x-bapi-sign|x-bapi-api-key|x-mbx-apikey|signature|listen_?key|api_?key|api_?secret|agent_?key"
     r"|private_?key|secret|token|passw(?:or)?d|passphrase)"
 )
-_IS = r"""(?:['"]?\s*[=:]|['"]\s*,)\s*(?:b?\\?['"])?"""
+_IS = r"""(?:\\?['"]?\s*[=:]|['"]\s*,)\s*(?:b?\\?['"])?"""
 _WORD = r"""(?!None\b)[^\s'"&,;)}\]\\]+"""
 _SHAPES = (
     re.compile(rf"(\b(?:proxy-)?authorization\b{_IS})(?:(?:basic|bearer|token)\s+)?{_WORD}", re.I),
@@ -45,13 +45,13 @@ class Redactor:
     """Knows the secret values of this process and removes them, and what looks like one."""
 
     def __init__(self) -> None:
-        self._by_start: dict[str, set[str]] = {}
+        self._by_start: dict[tuple[str, ...], set[str]] = {}
 
     def register(self, value: str) -> None:
-        """Remove this value from now on, also as it looks inside a URL or JSON."""
-        for form in {value, quote(value, safe=""), json.dumps(value)[1:-1]}:
+        """Remove this value from now on, also as it looks inside a URL, JSON or a repr."""
+        for form in {value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}:
             if len(form) >= VALUE_LENGTH_MIN:
-                self._by_start.setdefault(form[:VALUE_LENGTH_MIN], set()).add(form)
+                self._by_start.setdefault(tuple(form[:VALUE_LENGTH_MIN]), set()).add(form)
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets. Linear in its length, however many values are registered."""
@@ -82,19 +82,24 @@ class Redactor:
 
     def _without_values(self, text: str) -> str:
         starts = self._by_start
-        if not starts or len(text) < VALUE_LENGTH_MIN:
+        windows = zip(*(text[skip:] for skip in range(VALUE_LENGTH_MIN)), strict=False)
+        if starts.keys().isdisjoint(windows):  # nearly always, and decided without a loop of ours
             return text
         pieces: list[str] = []
         place = kept = 0
         while place <= len(text) - VALUE_LENGTH_MIN:
-            forms = starts.get(text[place : place + VALUE_LENGTH_MIN])
-            found = max((form for form in forms or () if text.startswith(form, place)), key=len, default="")
-            if found:
-                pieces += (text[kept:place], MASK)
-                kept = place = place + len(found)
-            else:
+            forms = starts.get(tuple(text[place : place + VALUE_LENGTH_MIN]))
+            if forms is None or not (found := _longest(forms, text, place)):
                 place += 1
-        return "".join((*pieces, text[kept:])) if pieces else text
+                continue
+            pieces += (text[kept:place], MASK)
+            kept = place = place + found
+        return "".join((*pieces, text[kept:]))
+
+
+def _longest(forms: set[str], text: str, place: int) -> int:
+    """Return the length of the longest of ``forms`` that stands at ``place``, 0 for none."""
+    return max((len(form) for form in forms if text.startswith(form, place)), default=0)
 
 
 def is_secret_key(key: str) -> bool:
