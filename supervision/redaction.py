@@ -25,7 +25,7 @@ _NAMED = (
     r"|private_?key|secret|token|passw(?:or)?d|passphrase)"
 )
 _IS = r"""(?:\\?['"]?\s*[=:]|['"]\s*,)\s*(?:b?\\?['"])?"""
-_WORD = r"""(?!None\b)[^\s'"&,;)}\]\\]+"""
+_WORD = r"""(?!(?:None|null|expected|missing|unknown|not)\b)[^\s'"&,;)}\]\\]+"""
 _SHAPES = (
     re.compile(rf"(\b(?:proxy-)?authorization\b{_IS})(?:(?:basic|bearer|token)\s+)?{_WORD}", re.I),
     re.compile(rf"(\b{_NAMED}{_IS}){_WORD}", re.I),

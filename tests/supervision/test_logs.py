@@ -208,6 +208,7 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
         "https://api.bybit.com/v5/order/create?symbol=BTCUSDT",
         "2026-11-24T12:00:00.123456Z 1764000000000",
         "api_key=None",
+        "followers[0].api_secret: expected env:NAME or file:PATH; got another text",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
