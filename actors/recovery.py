@@ -8,7 +8,8 @@ from actors.order_life import settle
 from model.amounts import ZERO
 from model.copy import Holding, OrderRecord
 from model.ledger import OpenCopy
-from model.leg import Leg
+from model.leg import Leg, Side
+from model.order import OrderState
 
 
 async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> CopyRecord:
@@ -23,13 +24,35 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
         exchange=desk.settings.exchange,
         change=open_copy.change,
     )
-    for order in open_copy.orders:
+    for order in _orders_that_may_exist(open_copy):
         if order.state.is_final:
             record.keep(order)
             continue
         record.keep(await _settle(desk, order, symbol))
     _own_what_was_opened(desk, record)
     return record
+
+
+def _orders_that_may_exist(open_copy: OpenCopy) -> tuple[OrderRecord, ...]:
+    """Return the copy's orders; the claim makes the first id durable before anything else is."""
+    known = open_copy.orders
+    if any(order.client_order_id == open_copy.client_order_id for order in known):
+        return known
+    change = open_copy.change
+    grows = change.size_after > change.size_before
+    first = OrderRecord(
+        client_order_id=open_copy.client_order_id,
+        copy_id=open_copy.copy_id,
+        part=0,
+        attempt=0,
+        leg=change.leg,
+        side=Side.BUY if grows else Side.SELL,
+        quantity=ZERO,
+        price=None,
+        reduce_only=change.change_class.reduces,
+        state=OrderState.CLAIMED,
+    )
+    return (first, *known)
 
 
 async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderRecord:

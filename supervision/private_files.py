@@ -23,9 +23,12 @@ def read_private_text(path: Path, *, check_mode: bool = True) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise FileUnreadable(f"{path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check(path, os.fstat(descriptor), check_mode)
-        raw = file.read(SIZE_MAX + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            raw = file.read(SIZE_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(raw) > SIZE_MAX:
         raise FileUnreadable(f"{path}: larger than {SIZE_MAX} bytes")
     try:
