@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import attrs
 
-from actors.events import CopyFinished
+from actors.events import CopyFinished, TroubleMet
 from actors.follower_desk import FollowerDesk
 from actors.order_life import Sent
 from model.amounts import ZERO, format_decimal
@@ -41,7 +41,11 @@ class CopyRecord:
     claimed_at_ms: int | None = None
     undurable_claim: Claim | None = None
     """The claim that the ledger could not take; it is made good before the outcome is written (R18)."""
+    kept_locally: bool = False
+    """That claim is in the journal."""
     orders: tuple[OrderRecord, ...] = ()
+    moving: dict[Leg, Decimal] = attrs.field(factory=dict)
+    """The master's size, by leg of the follower, that fills of this copy have begun to answer."""
     _decisions: list[dict[str, object]] = attrs.field(factory=list)
     _troubles: list[str] = attrs.field(factory=list)
     _holdings: dict[Leg, Holding] = attrs.field(factory=dict)
@@ -112,17 +116,33 @@ class CopyRecord:
             finished_at_ms=now_ms,
         )
 
+    async def keep_claim_locally(self, desk: FollowerDesk) -> None:
+        """Put the claim on local disk before its order leaves (R18); a reduction goes on either way."""
+        try:
+            await desk.ledger.keep_locally(claim=self.undurable_claim)
+            self.kept_locally = True
+        except LedgerUnreachable as error:
+            self.trouble(f"claim not kept locally: {error}")
+            desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not kept locally: {error}"))
+
     async def finish(self, desk: FollowerDesk, *, superseded: bool = False) -> None:
         """Write the outcome and tell the bus; an unreachable ledger gets it later."""
         outcome = self.outcome(desk.clock.wall_ms(), superseded=superseded)
-        try:
-            if self.undurable_claim is not None:
-                await desk.ledger.claim(self.undurable_claim)
-                self.undurable_claim = None
-            await desk.ledger.record(outcome)
-        except LedgerUnreachable:
-            desk.unwritten.append((self.undurable_claim, outcome))
+        if not await desk.write_outcome(self.undurable_claim, outcome):
+            await self._keep_outcome(desk, outcome)
         self._publish(desk, outcome)
+
+    async def _keep_outcome(self, desk: FollowerDesk, outcome: CopyOutcome) -> None:
+        """Keep what was done on local disk; what was only skipped waits in memory (R18)."""
+        if self.kept_locally or self.orders:
+            claim = None if self.kept_locally else self.undurable_claim
+            try:
+                await desk.ledger.keep_locally(claim=claim, outcome=outcome)
+                return
+            except LedgerUnreachable as error:
+                what = f"outcome not kept locally: {error}"
+                desk.bus.publish(TroubleMet(where=desk.settings.name, what=what))
+        desk.unwritten.append((self.undurable_claim, outcome))
 
     def _state(self, superseded: bool) -> CopyState:
         if self.filled_quantity:

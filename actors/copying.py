@@ -1,14 +1,16 @@
 """One copy, step by step, in its follower's own actor (R7)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 
 import attrs
 import trio
 
 from actors.copy_record import CopyRecord
 from actors.events import TroubleMet
-from actors.follower_desk import FollowerDesk
+from actors.follower_desk import Baseline, FollowerDesk
+from actors.lane import Interrupted, Lane
 from actors.messages import MasterChanged
 from actors.order_life import send, settle
 from exchanges.errors import ExchangeError, Refusal
@@ -30,46 +32,6 @@ OPENING_TRIES_MAX = 3
 ORDER_LIFE_MS = 3_000
 
 
-class Interrupted(Exception):
-    """A newer change, a pause or a drain ended the waiting of this copy; it has no outcome yet."""
-
-
-@attrs.define(kw_only=True)
-class Lane:
-    """The one place where copies of a symbol run, one after another."""
-
-    symbol: str
-    changed: Callable[[], None]
-    """Tells the actor that its mailbox is worth another look."""
-    interruptible: bool = False
-    yielding: bool = False
-    """An opening is unknown: reductions may pass in another lane (R11)."""
-    newer: MasterChanged | None = None
-    _woken: trio.Event = attrs.field(factory=trio.Event)
-
-    def interrupt(self, newer: MasterChanged | None) -> None:
-        """Hand a newer change to a copy that waits to try again, or just end its wait."""
-        self.newer = newer
-        self._woken.set()
-
-    async def pause(self, seconds: float) -> None:
-        """Wait before another try; raises Interrupted when something newer came."""
-        self._woken = trio.Event()
-        self.interruptible = True
-        self.changed()
-        try:
-            with trio.move_on_after(seconds):
-                await self._woken.wait()
-                raise Interrupted
-        finally:
-            self.interruptible = False
-
-    def give_way(self) -> None:
-        """Let reductions of the symbol pass while an opening's outcome is unknown (R11)."""
-        self.yielding = True
-        self.changed()
-
-
 class Copying:
     """The run of one copy: claim, state, leverage, size, send, outcome, record."""
 
@@ -79,14 +41,20 @@ class Copying:
         message: MasterChanged,
         lane: Lane,
         *,
-        latest: Callable[[Leg], MasterChanged | None],
         resumed: CopyRecord | None = None,
+        unfinished: tuple[CopyRecord, ...] = (),
     ) -> None:
+        """Answer ``message``.
+
+        Args:
+            resumed: the record of this very change, claimed before.
+            unfinished: records of older changes of the leg that have no outcome yet, oldest first.
+        """
         self._desk = desk
         self._message = message
         self._lane = lane
-        self._latest = latest
         self._resumed = resumed is not None
+        self._unfinished = unfinished
         self.record = resumed or CopyRecord(
             copy_id=make_copy_id(desk.settings.name, message.change.change_id),
             follower=desk.settings.name,
@@ -99,11 +67,26 @@ class Copying:
 
     async def run(self) -> None:
         """Answer the change; raises Interrupted when the copy stays open."""
-        if not self._resumed and await self._claim() is not ClaimAnswer.NEW:
+        if not await self._take_up():
             return
-        for goal in await self._goals(self._message, self._desk.acted()):
+        for goal in await self._goals():
             await self._pursue(goal)
-        await self._finish()
+        await self.record.finish(self._desk)
+
+    async def _take_up(self) -> bool:
+        """Claim the change; return whether there is anything to do under it.
+
+        A change that has its outcome is looked at again when an older copy of the leg turned out
+        filled after it (R11): that copy then carries what has still to be reduced.
+        """
+        overtaken = self._unfinished
+        if not self._resumed and await self._claim() is not ClaimAnswer.NEW:
+            if not overtaken:
+                return False
+            self.record, overtaken = overtaken[-1], overtaken[:-1]
+        for record in overtaken:
+            await record.finish(self._desk, superseded=True)
+        return True
 
     async def _claim(self) -> ClaimAnswer:
         desk, change = self._desk, self._message.change
@@ -121,16 +104,24 @@ class Copying:
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not durable: {error}"))
             self.record.undurable_claim = claim
+            if self._message.change_class.reduces:
+                await self.record.keep_claim_locally(desk)
             return ClaimAnswer.NEW
         self.record.claimed_at_ms = desk.clock.wall_ms()
         return answer
 
-    async def _goals(self, message: MasterChanged, acted: Mapping[Leg, Decimal]) -> tuple[Goal, ...]:
-        symbol = self._lane.symbol
-        mode = self._desk.view.mode(symbol)
+    async def _goals(self) -> tuple[Goal, ...]:
+        desk, symbol, message = self._desk, self._lane.symbol, self._message
+        mode = desk.view.mode(symbol)
         if mode is None:
             mode = await self._read_mode(symbol)
-        return goals_of(message.change, message.others, symbol=symbol, mode=mode, acted=acted)
+        goals = goals_of(message.change, message.others, symbol=symbol, mode=mode, acted=desk.acted())
+        return tuple(attrs.evolve(goal, moving=self._moving(goal.leg)) for goal in goals)
+
+    def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
+        """Return the master sizes that fills of unfinished copies have begun to answer."""
+        records = (self.record, *self._unfinished)
+        return tuple(record.moving[leg] for record in records if leg in record.moving)
 
     async def _read_mode(self, symbol: str) -> PositionMode:
         """Return the symbol's position mode; one-way where the venue does not list the symbol."""
@@ -156,16 +147,20 @@ class Copying:
             self.record.decided(decision, self._desk.clock.wall_ms())
             if self._must_stop_here(decision):
                 raise Interrupted
-            if not decision.drafts:
-                return self._leave(goal, decision.desired, decision.reason)
-            reason = await self._act(decision, situation)
-            if reason is None and decision.again:
-                goal = attrs.evolve(goal, before=ZERO)
-                continue
-            if reason is None:
-                return self._leave(goal, decision.desired, decision.reason)
-            if decision.drafts[0].opens and self._gives_up(reason):
-                return self._leave(goal, self._desk.view.size(goal.leg), reason)
+            reason = decision.reason
+            if decision.drafts:
+                reason = await self._act(decision, situation)
+                if reason is None and decision.again:
+                    goal = attrs.evolve(goal, before=ZERO, moving=())
+                    continue
+                if reason is None:
+                    return self._leave(goal, decision.desired, decision.reason)
+                if decision.drafts[0].opens and self._gives_up(reason):
+                    return self._leave(goal, self._desk.view.size(goal.leg), reason)
+            elif reason not in _WORTH_WAITING_FOR:
+                return self._leave(goal, decision.desired, reason)
+            if self._desk.stopping:
+                raise Interrupted
             await self._lane.pause(max(wait_s, self._retry_after_s))
             wait_s = min(RETRY_S_MAX, wait_s * 2)
 
@@ -183,8 +178,9 @@ class Copying:
 
     async def _observe(self, goal: Goal) -> Situation:
         desk, leg = self._desk, goal.leg
-        if not desk.is_fresh() or leg.symbol not in desk.view.leverages:
-            await self._read_state(leg)
+        fresh = desk.is_fresh() and leg.symbol in desk.view.leverages
+        if not fresh:
+            fresh = await self._read_state(leg)
         age_s = trio.current_time() - self._message.received_at
         return Situation(
             settings=desk.settings,
@@ -201,23 +197,31 @@ class Copying:
             stopping=desk.stopping,
             clock_ok=desk.board.clock_ok,
             durable=self.record.undurable_claim is None,
+            view_fresh=fresh,
+            order_unknown=bool(desk.unknown_orders[leg.symbol]),
         )
 
-    async def _read_state(self, leg: Leg) -> None:
-        """Read what the view lacks, in parallel (R7 step 2); trouble leaves what is known."""
-        if leg.symbol not in self._desk.board.instruments:
-            return
+    async def _read_state(self, leg: Leg) -> bool:
+        """Read what the view lacks, in parallel (R7 step 2); trouble leaves what is known.
 
-        async def read(reading: Callable[[], object]) -> None:
+        Returns: whether the account is known as it is now.
+        """
+        if leg.symbol not in self._desk.board.instruments:
+            return True
+        failed: list[ExchangeError] = []
+
+        async def read(reading: Callable[[], Awaitable[object]]) -> None:
             try:
-                await reading()  # type: ignore[misc]
+                await reading()
             except ExchangeError as error:
+                failed.append(error)
                 self.record.trouble(str(error))
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(read, lambda: self._desk.read_symbol(leg.symbol))
+            nursery.start_soon(read, partial(self._desk.read_symbol, leg.symbol))
             if not self._desk.is_fresh():
                 nursery.start_soon(read, self._desk.read_account)
+        return not failed
 
     async def _act(self, decision: Decision, situation: Situation) -> Reason | None:
         """Perform a decision; return None when it is done, else why it is not."""
@@ -231,7 +235,7 @@ class Copying:
             return Reason.LEDGER_UNREACHABLE
         self._tries += 1
         for draft, record in zip(drafts, records, strict=True):
-            reason = await self._place(draft, record)
+            reason = await self._place(decision.goal, draft, record)
             if reason is not None:
                 return reason
         return None
@@ -294,10 +298,10 @@ class Copying:
             return records[0].reduce_only
         return True
 
-    async def _place(self, draft: OrderDraft, record: OrderRecord) -> Reason | None:
+    async def _place(self, goal: Goal, draft: OrderDraft, record: OrderRecord) -> Reason | None:
         desk = self._desk
         size_before = desk.view.size(draft.leg)
-        sizes_before = desk.view.sizes_of(draft.leg.symbol)
+        baseline = desk.baseline(draft.leg.symbol)
         request = OrderRequest(
             client_order_id=record.client_order_id,
             leg=draft.leg,
@@ -317,21 +321,38 @@ class Copying:
         if sent.refusal is not None:
             desk.awaited.discard(record.client_order_id)
             return await self._refused(sent.refusal, draft)
-        if sent.record.state is OrderState.UNKNOWN and draft.opens:
-            self._lane.give_way()
-        settled = await settle(desk, sent.record, sizes_before=sizes_before)
+        if sent.record.state is OrderState.UNKNOWN:
+            settled = await self._settle_unknown(draft, sent.record, baseline)
+        else:
+            settled = await settle(desk, sent.record, baseline)
         self.record.keep(settled)
-        return await self._settled(draft, settled, size_before)
+        return await self._settled(goal, draft, settled, size_before)
 
-    async def _settled(self, draft: OrderDraft, settled: OrderRecord, size_before: Decimal) -> Reason | None:
+    async def _settle_unknown(
+        self, draft: OrderDraft, record: OrderRecord, baseline: Baseline
+    ) -> OrderRecord:
+        """Let reductions of the symbol pass meanwhile, but no opening (R11)."""
+        symbol = record.leg.symbol
+        self._desk.unknown_orders[symbol] += 1
+        try:
+            self._lane.give_way(to_full_closes_only=not draft.opens)
+            return await settle(self._desk, record, baseline)
+        finally:
+            self._desk.unknown_orders[symbol] -= 1
+
+    async def _settled(
+        self, goal: Goal, draft: OrderDraft, settled: OrderRecord, size_before: Decimal
+    ) -> Reason | None:
         if settled.filled:
             self.record.filled(self._desk.clock.wall_ms())
-            if draft.opens and not size_before:
-                self._own(draft.leg)
-            await self._confirm(draft.leg, size_before + draft.side.sign * settled.filled)
+            moved = draft.side.sign * settled.filled
+            self._desk.note_fill(draft.leg, moved)
+            self.record.moving[draft.leg] = goal.after
+            if draft.opens:
+                self._hold(self._desk.own(draft.leg))  # at once: what is held is ours (R14)
+            await self._confirm(draft.leg, size_before + moved)
         if self._lane.yielding:
-            await self._follow_latest(draft.leg)
-            return None
+            raise Interrupted  # others have acted meanwhile: the newest change is looked at again
         if settled.filled == draft.quantity:
             return None
         if settled.state is OrderState.LOST:
@@ -374,33 +395,15 @@ class Copying:
                 return None
             wait_s = min(RETRY_S_MAX, wait_s * 2)
 
-    async def _follow_latest(self, leg: Leg) -> None:
-        """Reduce to the newest change when an unknown opening turned out filled after it (R11)."""
-        newest = self._newer_than_mine()
-        if newest is None:
-            return
-        acted = {goal.leg: goal.after for goal in await self._goals(self._message, {})}
-        for goal in await self._goals(newest, acted):
-            if goal.leg == leg and goal.change_class.reduces:
-                await self._pursue(goal)
-
-    def _newer_than_mine(self) -> MasterChanged | None:
-        newest = self._latest(self._message.change.leg)
-        if newest is None or newest.change.change_id == self._message.change.change_id:
-            return None
-        return newest
-
     def _leave(self, goal: Goal, desired: Decimal, reason: Reason | None) -> None:
         """Note how the leg was left: the next change is judged by what was acted on."""
         self.record.left(reason)
-        is_mine = goal.change.change_id == self._message.change.change_id
-        if self._lane.yielding and is_mine and self._newer_than_mine() is not None:
-            return  # a later copy has acted on the leg meanwhile: its word stands
+        held = bool(self._desk.view.size(goal.leg))
         self._hold(
             Holding(
                 follower=self.record.follower,
                 leg=goal.leg,
-                owned=self._desk.owns(goal.leg),
+                owned=held and self._desk.owns(goal.leg),
                 target=desired,
                 master_size=goal.after,
                 change_id=goal.change.change_id,
@@ -408,29 +411,13 @@ class Copying:
             )
         )
 
-    def _own(self, leg: Leg) -> None:
-        """Remember at once that what is held on a flat leg from now on is ours (R14)."""
-        known = self._desk.holdings.get(leg)
-        if known is not None:
-            return self._hold(attrs.evolve(known, owned=True))
-        return self._hold(
-            Holding(
-                follower=self.record.follower,
-                leg=leg,
-                owned=True,
-                target=ZERO,
-                master_size=ZERO,
-                change_id="",
-            )
-        )
-
     def _hold(self, holding: Holding) -> None:
         self.record.hold(holding)
         self._desk.holdings[holding.leg] = holding
 
-    async def _finish(self) -> None:
-        await self.record.finish(self._desk)
 
+_WORTH_WAITING_FOR = frozenset({Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN})
+"""What passes by itself; an opening's age ends the wait."""
 
 _ENDS_AN_OPENING = frozenset(
     {

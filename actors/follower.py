@@ -6,10 +6,11 @@ import attrs
 import trio
 
 from actors.copy_record import CopyRecord
-from actors.copying import Copying, Interrupted, Lane
+from actors.copying import Copying
 from actors.events import FollowerStateChanged, ForeignPositionSeen, TroubleMet
 from actors.follower_desk import FollowerDesk
 from actors.follower_status import describe
+from actors.lane import Interrupted, Lane
 from actors.messages import (
     AskedToCrash,
     ChangeSettings,
@@ -40,6 +41,7 @@ SNAPSHOT_S = 55.0
 """R21: at least every 60 s, spread out."""
 RETRY_S_BASE = 0.2
 RETRY_S_MAX = 30.0
+LEDGER_RETRY_S = 3.0
 DRAIN_S = 30.0
 UNWRITTEN_RETRY_S = 1.0
 
@@ -90,9 +92,7 @@ class Follower(TrioActor):
         lane = self._lanes.get(symbol)
         if lane is not None:
             return lane.interruptible
-        if any(lane.symbol == symbol for lane in self._yielding):
-            return message.change_class.reduces
-        return True
+        return all(lane.lets_pass(message) for lane in self._yielding if lane.symbol == symbol)
 
     async def on_receive(self, message: object) -> object:
         """Take one message; copies run beside the mailbox, so news of fills reaches them."""
@@ -157,6 +157,9 @@ class Follower(TrioActor):
             return
         if change.change_id not in self._resumable and self._acted_on(message, symbol):
             return
+        self._open_lane(symbol, message)
+
+    def _open_lane(self, symbol: str, message: MasterChanged) -> None:
         lane = Lane(symbol=symbol, changed=self.wake)
         self._lanes[symbol] = lane
         self.nursery.start_soon(self._run_lane, lane, message)
@@ -164,6 +167,8 @@ class Follower(TrioActor):
     def _acted_on(self, message: MasterChanged, symbol: str) -> bool:
         """Tell whether nothing is new: every leg was left by this very change, or is not concerned."""
         change = message.change
+        if any(record.change.leg == change.leg for record in self._resumable.values()):
+            return False  # an older copy of the leg moved it since
         held = [h for leg, h in self._desk.holdings.items() if leg.symbol == symbol]
         if any(holding.change_id == change.change_id for holding in held):
             return True
@@ -175,44 +180,63 @@ class Follower(TrioActor):
             while following is not None:
                 following = await self._run_copy(lane, following)
         finally:
-            if self._lanes.get(lane.symbol) is lane:
-                del self._lanes[lane.symbol]
-            if lane in self._yielding:
-                self._yielding.remove(lane)
-            self._desk.tell_news()
-            self.wake()
+            self._close_lane(lane)
+
+    def _close_lane(self, lane: Lane) -> None:
+        if self._lanes.get(lane.symbol) is lane:
+            del self._lanes[lane.symbol]
+        if lane in self._yielding:
+            self._yielding.remove(lane)
+            self._look_again(lane.symbol)
+        self._see_positions(self._desk.view.rows_of(lane.symbol))
+        self._desk.tell_news()
+        self.wake()
 
     async def _run_copy(self, lane: Lane, message: MasterChanged) -> MasterChanged | None:
+        """Run one copy; return the change that this lane takes next."""
         lane.newer = None
-        await self._close_older(message)
-        copying = Copying(
-            self._desk,
-            message,
-            lane,
-            latest=self._latest.get,
-            resumed=self._resumable.pop(message.change.change_id, None),
-        )
+        resumed, unfinished = self._take_unfinished(message)
+        copying = Copying(self._desk, message, lane, resumed=resumed, unfinished=unfinished)
         try:
             await copying.run()
         except Interrupted:
-            self._resumable[message.change.change_id] = copying.record
-        return lane.newer
+            self._resumable[copying.record.change.change_id] = copying.record
+        return None if lane.yielding else lane.newer or self._owed(lane.symbol)
 
-    async def _close_older(self, message: MasterChanged) -> None:
-        """Write the outcome of copies that a newer change of the leg has overtaken."""
-        older = [
-            record
-            for change_id, record in self._resumable.items()
-            if record.change.leg == message.change.leg and change_id != message.change.change_id
-        ]
+    def _take_unfinished(self, message: MasterChanged) -> tuple[CopyRecord | None, tuple[CopyRecord, ...]]:
+        """Take the records of the change's leg that have no outcome: its own, and older ones."""
+        resumed = self._resumable.pop(message.change.change_id, None)
+        older = [it for it in self._resumable.values() if it.change.leg == message.change.leg]
         for record in older:
             del self._resumable[record.change.change_id]
-            await record.finish(self._desk, superseded=True)
+        return resumed, tuple(older)
+
+    def _owed(self, symbol: str) -> MasterChanged | None:
+        """Return the newest change of a leg of the symbol whose copy was interrupted, if it may go on."""
+        if self._desk.stopping or self._desk.settings.mode is FollowerMode.PAUSED:
+            return None
+        for record in self._resumable.values():
+            newest = self._latest.get(record.change.leg)
+            if newest is not None and self._symbol(newest) == symbol:
+                return newest
+        return None
+
+    def _look_again(self, symbol: str) -> None:
+        """Go on with what a late answer left open; a lane that is busy with the symbol will do it."""
+        busy = self._lanes.get(symbol)
+        if busy is not None:
+            busy.nudge()
+            return
+        owed = self._owed(symbol)
+        if owed is not None:
+            self._open_lane(symbol, owed)
 
     def _lane_changed(self, lane: Lane) -> None:
         if lane.yielding and self._lanes.get(lane.symbol) is lane:
             del self._lanes[lane.symbol]
             self._yielding.append(lane)
+            if lane.newer is not None:
+                self._open_lane(lane.symbol, lane.newer)
 
     def wake(self) -> None:
         """Look at the mailbox again; lanes that gave way leave room for reductions (R11)."""
@@ -227,10 +251,10 @@ class Follower(TrioActor):
         desk = self._desk
         await desk.board.known.wait()
         name = desk.settings.name
-        holdings = await self._read_ledger_holdings(name)
+        holdings, open_copies = await self._read_ledger(name)
         desk.holdings.update({holding.leg: holding for holding in holdings})
         await self._read_account_until_it_works()
-        self.nursery.start_soon(self._recover)
+        self._recover(open_copies)
         self.nursery.start_soon(self._refresh_for_ever)
         self.nursery.start_soon(self._write_late_outcomes)
         self._prepared = True
@@ -239,13 +263,15 @@ class Follower(TrioActor):
         self._pairing().tell(FollowerReady(name))
         self.wake()
 
-    async def _read_ledger_holdings(self, name: str) -> list[Holding]:
+    async def _read_ledger(self, name: str) -> tuple[list[Holding], list[OpenCopy]]:
         while True:
             try:
-                return await self._desk.ledger.read(lambda store: store.holdings(name))
+                return await self._desk.ledger.read(
+                    lambda store: (store.holdings(name), store.open_copies(name))
+                )
             except LedgerUnreachable as error:
                 self._desk.bus.publish(TroubleMet(where=name, what=f"ledger: {error}"))
-                await trio.sleep(RETRY_S_MAX / 10)
+                await trio.sleep(LEDGER_RETRY_S)
 
     async def _read_account_until_it_works(self) -> None:
         wait_s = RETRY_S_BASE
@@ -259,24 +285,27 @@ class Follower(TrioActor):
                 wait_s = min(RETRY_S_MAX, wait_s * 2)
         self._see_positions(self._desk.view.positions.values())
 
-    async def _recover(self) -> None:
-        """Find out what became of copies that were claimed and have no outcome (R2, R11)."""
-        name = self._desk.settings.name
-        open_copies = await self._desk.ledger.read(lambda store: store.open_copies(name))
+    def _recover(self, open_copies: Iterable[OpenCopy]) -> None:
+        """Find out what became of copies that were claimed and have no outcome (R2, R11).
+
+        Their symbols' lanes give way from the start: no opening before the last one is known.
+        """
         for open_copy in open_copies:
             symbol = self._desk.symbol_of(open_copy.change.leg.symbol) or open_copy.change.leg.symbol
-            lane = Lane(symbol=symbol, changed=self.wake, yielding=True)
+            reduced = open_copy.change.change_class.reduces
+            lane = Lane(symbol=symbol, changed=self.wake, yielding=True, only_full_closes=reduced)
             self._yielding.append(lane)
             self.nursery.start_soon(self._recover_one, lane, open_copy)
 
     async def _recover_one(self, lane: Lane, open_copy: OpenCopy) -> None:
+        self._desk.unknown_orders[lane.symbol] += 1
         try:
             record = await recover_orders(self._desk, open_copy, lane.symbol)
         finally:
-            self._yielding.remove(lane)
+            self._desk.unknown_orders[lane.symbol] -= 1
         self._resumable[record.change.change_id] = record
+        self._close_lane(lane)
         self._pairing().tell(FollowerReady(self._desk.settings.name))
-        self.wake()
 
     async def _refresh_for_ever(self) -> None:
         """Read the account when the stream came up and at least every 60 s, spread out (R21)."""
@@ -302,13 +331,9 @@ class Follower(TrioActor):
             await trio.sleep(UNWRITTEN_RETRY_S)
             while self._desk.unwritten:
                 claim, outcome = self._desk.unwritten[0]
-                try:
-                    if claim is not None:
-                        await self._desk.ledger.claim(claim)
-                    await self._desk.ledger.record(outcome)
-                except LedgerUnreachable:
+                if not await self._desk.write_outcome(claim, outcome):
                     break
-                self._desk.unwritten.pop(0)
+                self._desk.unwritten.popleft()
 
     def _see_positions(self, rows: Iterable[PositionReport]) -> None:
         for row in rows:

@@ -1,5 +1,6 @@
 """What the tasks of one follower share; owned by its actor, touched by nobody else."""
 
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
@@ -14,10 +15,24 @@ from exchanges.port import AccountGateway
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
 from model.copy import Claim, CopyOutcome, Holding
-from model.leg import Leg
+from model.ledger import LedgerUnreachable
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
 from model.order import OrderReport
 from model.settings import FollowerSettings
 from model.validation import Exposure
+
+UNWRITTEN_MAX = 1_000
+
+
+@attrs.frozen
+class Baseline:
+    """A symbol's confirmed sizes, and what our own settled orders had moved by then.
+
+    With both, a position that moved can be told from one that only our other orders moved (R11).
+    """
+
+    sizes: Mapping[int, Decimal]
+    moved: Mapping[int, Decimal]
 
 
 @attrs.define(kw_only=True)
@@ -39,8 +54,13 @@ class FollowerDesk:
     """What the stream said of the orders in ``awaited``."""
     awaited: set[str] = attrs.field(factory=set)
     stopping: bool = False
-    unwritten: list[tuple[Claim | None, CopyOutcome]] = attrs.field(factory=list)
+    unwritten: deque[tuple[Claim | None, CopyOutcome]] = attrs.field(
+        factory=lambda: deque(maxlen=UNWRITTEN_MAX)
+    )
     """Outcomes that an unreachable ledger has still to take (R18)."""
+    unknown_orders: Counter[str] = attrs.field(factory=Counter)
+    """How many orders of a symbol have no known outcome yet: no opening until then (R11)."""
+    _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
     _news: trio.Event = attrs.field(factory=trio.Event)
 
     def tell_news(self) -> None:
@@ -90,6 +110,44 @@ class FollowerDesk:
         """Tell whether what is held on ``leg`` was opened by the engine (R14)."""
         holding = self.holdings.get(leg)
         return holding is not None and holding.owned
+
+    def own(self, leg: Leg) -> Holding:
+        """Return the leg's holding as one that the engine opened."""
+        known = self.holdings.get(leg)
+        if known is not None:
+            return attrs.evolve(known, owned=True)
+        name = self.settings.name
+        return Holding(follower=name, leg=leg, owned=True, target=ZERO, master_size=ZERO, change_id="")
+
+    def note_fill(self, leg: Leg, moved: Decimal) -> None:
+        """Remember what a settled order of ours moved, signed."""
+        self._moved[leg] = self._moved.get(leg, ZERO) + moved
+
+    def baseline(self, symbol: str) -> Baseline:
+        """Return where the symbol stands now, to be compared later."""
+        return Baseline(self.view.sizes_of(symbol), self._moved_of(symbol))
+
+    def moved_by_others(self, symbol: str, baseline: Baseline) -> bool:
+        """Tell whether the symbol's position is not where our settled orders took it since ``baseline``."""
+        sizes, moved = self.view.sizes_of(symbol), self._moved_of(symbol)
+        return any(
+            sizes.get(idx, ZERO) - baseline.sizes.get(idx, ZERO)
+            != moved.get(idx, ZERO) - baseline.moved.get(idx, ZERO)
+            for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT)
+        )
+
+    def _moved_of(self, symbol: str) -> dict[int, Decimal]:
+        return {leg.position_idx: moved for leg, moved in self._moved.items() if leg.symbol == symbol}
+
+    async def write_outcome(self, claim: Claim | None, outcome: CopyOutcome) -> bool:
+        """Write an outcome, and first the claim that it lacks; return whether the ledger took it."""
+        try:
+            if claim is not None:
+                await self.ledger.claim(claim)
+            await self.ledger.record(outcome)
+        except LedgerUnreachable:
+            return False
+        return True
 
     async def read_symbol(self, symbol: str) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""

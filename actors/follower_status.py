@@ -17,7 +17,7 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...]) -> Follow
         state=state,
         equity=None if equity is None else format_decimal(equity),
         legs=tuple(_leg_status(desk, leg) for leg in sorted(legs)),
-        unknown_orders=len(desk.awaited),
+        unknown_orders=desk.unknown_orders.total(),
         busy_symbols=busy,
     )
 

@@ -1,13 +1,12 @@
 """One order from its first byte to the venue's last word on it (R11)."""
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable
 
 import attrs
 import trio
 
 from actors.events import OrderMoved
-from actors.follower_desk import FollowerDesk
+from actors.follower_desk import Baseline, FollowerDesk
 from exchanges.errors import (
     ExchangeError,
     OutcomeUnknown,
@@ -25,6 +24,7 @@ LOOK_UP_EVERY_S = 1.0
 REQUEST_LIFE_S = 3.0
 """recv_window at most: after it the venue refuses the request if it still arrives."""
 NOT_FOUND_GRACE_S = 2.0
+MOVED_GRACE_S = 60.0
 ACCEPTED_GRACE_S = 30.0
 """An accepted order that cannot be found is asked for this long before it counts as lost."""
 
@@ -67,24 +67,20 @@ def _refused(desk: FollowerDesk, record: OrderRecord, error: RequestRejected) ->
     return Sent(record=moved, refusal=error.refusal, acknowledged_at_ms=desk.clock.wall_ms())
 
 
-async def settle(
-    desk: FollowerDesk, record: OrderRecord, *, sizes_before: Mapping[int, Decimal]
-) -> OrderRecord:
+async def settle(desk: FollowerDesk, record: OrderRecord, baseline: Baseline) -> OrderRecord:
     """Wait until the venue has said how the order ended; for ever, if it must be (R11).
 
-    ``sizes_before`` are the confirmed sizes of the symbol's legs before the order: "not found" is
-    believed only while the position has not moved from them.
+    ``baseline`` is how the symbol stood before the order: "not found" is believed only while
+    nothing but our settled orders has moved it since.
     """
     try:
-        return await _until_final(desk, record, sizes_before)
+        return await _until_final(desk, record, baseline)
     finally:
         desk.awaited.discard(record.client_order_id)
         desk.reports.pop(record.client_order_id, None)
 
 
-async def _until_final(
-    desk: FollowerDesk, record: OrderRecord, sizes_before: Mapping[int, Decimal]
-) -> OrderRecord:
+async def _until_final(desk: FollowerDesk, record: OrderRecord, baseline: Baseline) -> OrderRecord:
     missing_since: float | None = None
     began = trio.current_time()
     wait_s = LOOK_UP_AFTER_S
@@ -104,10 +100,8 @@ async def _until_final(
             missing_since = None
         elif missing_since is None:
             missing_since = trio.current_time()
-        elif await _has_not_moved(desk, record, sizes_before):
-            return _move(
-                desk, record, OrderState.LOST, detail="not found twice, and the position did not move"
-            )
+        elif await _never_came(desk, record, baseline, trio.current_time() - missing_since):
+            return _move(desk, record, OrderState.LOST, detail="not found twice, too late for it to arrive")
     return record
 
 
@@ -129,14 +123,17 @@ def _may_be_missing(desk: FollowerDesk, record: OrderRecord, began: float) -> bo
     return desk.clock.wall_ms() - sent_at_ms > (REQUEST_LIFE_S + NOT_FOUND_GRACE_S) * 1000
 
 
-async def _has_not_moved(
-    desk: FollowerDesk, record: OrderRecord, sizes_before: Mapping[int, Decimal]
-) -> bool:
+async def _never_came(desk: FollowerDesk, record: OrderRecord, baseline: Baseline, missing_s: float) -> bool:
+    """Tell whether the position agrees that the order never came.
+
+    Where something else moved it (the operator, a liquidation), it can neither confirm nor deny;
+    then the venue's "not found" must last for a minute.
+    """
     try:
         await desk.read_symbol(record.leg.symbol)
     except ExchangeError:
         return False
-    return desk.view.sizes_of(record.leg.symbol) == dict(sizes_before)
+    return missing_s > MOVED_GRACE_S or not desk.moved_by_others(record.leg.symbol, baseline)
 
 
 def _take(desk: FollowerDesk, record: OrderRecord, report: OrderReport) -> OrderRecord:

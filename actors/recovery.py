@@ -1,14 +1,17 @@
 """What became of a copy that was claimed before a crash and has no outcome (R2, R11)."""
 
+from decimal import Decimal
+
 import attrs
 
 from actors.copy_record import CopyRecord
 from actors.follower_desk import FollowerDesk
 from actors.order_life import settle
 from model.amounts import ZERO
+from model.change import Change
 from model.copy import Holding, OrderRecord
 from model.ledger import OpenCopy
-from model.leg import Leg, Side
+from model.leg import HEDGE_LONG, HEDGE_SHORT, Side
 from model.order import OrderState
 
 
@@ -60,20 +63,26 @@ async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderR
         order, leg=attrs.evolve(order.leg, symbol=symbol), sent_at_ms=desk.clock.wall_ms()
     )
     desk.awaited.add(order.client_order_id)
-    return await settle(desk, asked_from, sizes_before=desk.view.sizes_of(symbol))
+    return await settle(desk, asked_from, desk.baseline(symbol))
 
 
 def _own_what_was_opened(desk: FollowerDesk, record: CopyRecord) -> None:
     for order in record.orders:
         # Of a claimed order nothing but its id is known; what it reduced was ours before it.
         if order.filled and desk.view.size(order.leg):
-            _own(desk, record, order.leg)
+            holding = desk.own(order.leg)
+            record.moving[order.leg] = _answered_size(holding, record.change)
+            desk.holdings[order.leg] = holding
+            record.hold(holding)
 
 
-def _own(desk: FollowerDesk, record: CopyRecord, leg: Leg) -> None:
-    known = desk.holdings.get(leg) or Holding(
-        follower=desk.settings.name, leg=leg, owned=True, target=ZERO, master_size=ZERO, change_id=""
-    )
-    holding = attrs.evolve(known, owned=True)
-    desk.holdings[leg] = holding
-    record.hold(holding)
+def _answered_size(holding: Holding, change: Change) -> Decimal:
+    """Return the master's size that the leg answers with what was filled."""
+    mine, theirs = holding.leg.position_idx, change.leg.position_idx
+    if mine == theirs:
+        return change.size_after
+    if mine == HEDGE_LONG:
+        return max(change.size_after, ZERO)
+    if mine == HEDGE_SHORT:
+        return min(change.size_after, ZERO)
+    return holding.master_size + change.size_after - change.size_before  # the net of two legs
