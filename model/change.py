@@ -23,7 +23,11 @@ class Change:
     initial_margin: Decimal | None
     leverage: Decimal | None
     fill_price: Decimal | None
-    """Volume-weighted price of the fills; the entry price where there were none."""
+    """Volume-weighted price of the fills that moved the leg.
+
+    Where they never came: of an open or a flip the entry price, which is the same figure from the
+    venue; of anything else the mark price that came with the update.
+    """
     master_equity: Decimal | None
     entry_price: Decimal | None
     venue_time_ms: int
@@ -32,13 +36,13 @@ class Change:
     episode_id: str
     """change_id of the change that opened this episode (flat to flat)."""
     episode_began_ms: int
-    """Venue time of that opening."""
+    """Venue time of that opening; 0 where it began before we watched and the venue does not say when."""
     peak_size: Decimal
     """Largest absolute size of this episode so far."""
     peak_margin: Decimal | None
     """Initial margin confirmed with the update that brought ``peak_size`` (fixed_margin, R6)."""
     from_snapshot: bool = False
-    """Seen as a difference of sizes, without its fills (R4, R14)."""
+    """Seen as a difference of sizes that the fills we have do not explain (R4, R14)."""
     caught_up: bool = False
     """Found by catch-up after a start or a reconnect: judged by price, not by age (R13, R14)."""
 
@@ -55,3 +59,38 @@ def make_change_id(leg: Leg, seq: int, size_after: Decimal) -> str:
     """
     text = f"{leg.symbol}|{leg.position_idx}|{seq}|{size_after.normalize():f}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@attrs.frozen(kw_only=True)
+class Episode:
+    """What a change tells of its leg's life from flat to flat (R6, R14)."""
+
+    episode_id: str
+    episode_began_ms: int
+    peak_size: Decimal
+    peak_margin: Decimal | None
+
+
+def episode_after(
+    last: Change | None, *, change_id: str, size_after: Decimal, margin: Decimal | None, began_ms: int
+) -> Episode:
+    """Return the episode as it stands with the change that follows ``last``.
+
+    An open and a flip begin one; a full close belongs to the one that it ends. The peak's margin
+    is the one confirmed with the update that brought the peak, and never drifts.
+
+    Args:
+        margin: initial margin confirmed with ``size_after``.
+        began_ms: venue time, should this change begin an episode.
+    """
+    size = abs(size_after)
+    kind = ChangeClass.OPEN if last is None else classify(last.size_after, size_after)
+    if last is None or kind in (ChangeClass.OPEN, ChangeClass.FLIP):
+        return Episode(episode_id=change_id, episode_began_ms=began_ms, peak_size=size, peak_margin=margin)
+    grown = size > last.peak_size
+    return Episode(
+        episode_id=last.episode_id,
+        episode_began_ms=last.episode_began_ms,
+        peak_size=size if grown else last.peak_size,
+        peak_margin=margin if grown else last.peak_margin,
+    )
