@@ -1,29 +1,37 @@
 """The engine put together: venues, ledger, actors under their supervisors (R3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 import trio
+from pykka import ActorDeadError
 
 from actors.account_stream import AccountStream
 from actors.bus import Bus
+from actors.events import TroubleMet
 from actors.follower import Follower
 from actors.follower_desk import FollowerDesk
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.mark_stream import MarkStream
 from actors.master_stream import MasterStream
-from actors.messages import Drain
+from actors.messages import ChangeSettings, Drain
 from actors.pairing import Pairing, PairingPorts
 from actors.runtime import Address, TrioActor
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway, Credentials, Venue
 from model.settings import FollowerSettings
+from supervision.roster import FollowerAccount
 from supervision.supervisor import Supervisor, SupervisorSpec
-from supervision.tree import edge_spec, follower_group, follower_spec, root_spec
+from supervision.tree import child, edge_spec, follower_group, follower_spec, root_spec
 
-READY_POLL_S = 0.05
+__all__ = ["Engine", "EngineParts", "FollowerAccount"]
+
+EDGE_RETRY_S = 60.0
+CLOSE_S = 5.0
+
+EdgeChild = tuple[str, Callable[[], TrioActor]]
 
 
 @attrs.frozen(kw_only=True)
@@ -39,33 +47,39 @@ class EngineParts:
     bus: Bus
     max_open_age_s: float = 5.0
     pairing_wait_s: float = 1.0
-    drain_s: float = 30.0
-
-
-@attrs.frozen(kw_only=True)
-class FollowerAccount:
-    """A follower that the engine shall run."""
-
-    settings: FollowerSettings
-    credentials: Credentials
 
 
 class Engine:
     """Owns the two supervisors: what trades, and beside it what speaks to operators."""
 
     def __init__(
-        self, parts: EngineParts, followers: tuple[FollowerAccount, ...], *, report: Callable[[Any], None]
+        self,
+        parts: EngineParts,
+        followers: Iterable[FollowerAccount],
+        *,
+        report: Callable[[Any], None],
     ) -> None:
+        """Put everything together; nothing runs or is connected before `run`.
+
+        Args:
+            report: is given every event of the supervisors.
+        """
         self.parts = parts
-        self._boards = {name: VenueBoard(venue=venue) for name, venue in parts.venues.items()}
-        self._gateways: dict[str, AccountGateway] = {}
-        self._settings: dict[str, FollowerSettings] = {}
-        self._addresses: dict[str, Address] = {}
-        self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
-        self._root = Supervisor(self._root_spec(followers), report=report)
-        self._edge: Supervisor | None = None
         self._report = report
-        for account in followers:
+        self._boards = {name: VenueBoard(venue=venue) for name, venue in parts.venues.items()}
+        self._accounts: dict[str, FollowerAccount] = {}
+        self._gateways: dict[str, AccountGateway] = {}
+        self._addresses: dict[str, Address] = {}
+        self._added_at: dict[str, float] = {}
+        self._edge_children: tuple[EdgeChild, ...] = ()
+        self._edge: Supervisor | None = None
+        self._scope = trio.CancelScope()
+        self._changing = trio.Lock()
+        self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
+        first = tuple(followers)
+        self._streamed = {parts.master_exchange, *(account.settings.exchange for account in first)}
+        self._root = Supervisor(self._root_spec(first), report=report)
+        for account in first:
             self._addresses[account.settings.name] = self._root.address(f"follower:{account.settings.name}")
 
     @property
@@ -75,7 +89,7 @@ class Engine:
 
     @property
     def edge(self) -> Supervisor | None:
-        """What speaks to operators, once added."""
+        """What speaks to operators, while it runs."""
         return self._edge
 
     @property
@@ -83,70 +97,135 @@ class Engine:
         """The followers' addresses by name."""
         return self._addresses
 
+    def added_at(self, name: str) -> float:
+        """Return the trio time at which a follower was added; 0 for those that the engine began with."""
+        return self._added_at.get(name, 0.0)
+
     def settings_of(self, name: str) -> FollowerSettings:
-        """Return the settings a follower was started with."""
-        return self._settings[name]
+        """Return a follower's settings as they are now. Raises: KeyError."""
+        return self._accounts[name].settings
+
+    def credentials_of(self, name: str) -> Credentials:
+        """Return the keys a follower runs with. Raises: KeyError."""
+        return self._accounts[name].credentials
 
     def address(self, name: str) -> Address:
         """Return the address of an actor of the trading tree."""
         return self._root.address(name)
 
-    def add_edge(self, children: tuple[tuple[str, Callable[[], TrioActor]], ...]) -> None:
+    def add_edge(self, children: Iterable[EdgeChild]) -> None:
         """Put actors beside the trading tree, before the engine runs."""
-        self._edge = Supervisor(edge_spec(children), report=self._report)
+        self._edge_children = (*self._edge_children, *children)
+
+    # Life
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run until stopped; raises what the root could not contain."""
-        async with trio.open_nursery() as nursery:
-            if self._edge is not None:
-                nursery.start_soon(self._run_edge, self._edge)
-            await nursery.start(self._run_root)
-            task_status.started()
-
-    async def _run_root(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Run until stopped. Raises what the root could not contain, as it is."""
+        failure: Exception | None = None
         try:
-            await self._root.run(task_status=task_status)
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    if self._edge_children:
+                        nursery.start_soon(self._run_edge)
+                    try:
+                        await self._root.run(task_status=task_status)
+                    except Exception as error:  # noqa: BLE001 - raised below, outside of any group
+                        failure = error
+                    nursery.cancel_scope.cancel()
         finally:
-            with trio.CancelScope(shield=True):
-                if self._edge is not None:
-                    await self._edge.stop()
-                await self._close()
+            await self._close()
+        if failure is not None:
+            raise failure
 
-    async def _run_edge(self, edge: Supervisor) -> None:
-        await edge.run()
-
-    async def stop(self, *, drain: bool = True) -> None:
-        """Stop from below: no new changes, then the followers settle, then the rest (section 6)."""
-        if drain:
-            self.address("pairing").tell(Drain())
-            for address in tuple(self._addresses.values()):
-                address.tell(Drain())
+    async def stop(self) -> None:
+        """Stop from below: no new changes, the followers settle what is in flight, then the rest."""
+        self._drain()
         await self._root.stop()
+
+    def cancel(self) -> None:
+        """Stop at once; what is in flight is found again at the next start (R2)."""
+        self._scope.cancel()
+
+    def _drain(self) -> None:
+        """Tell everybody at once: followers must not open while their siblings are stopped."""
+        for address in (self.address("pairing"), *self._addresses.values()):
+            try:
+                address.tell(Drain())
+            except ActorDeadError:
+                continue  # not started, or quarantined: it takes nothing any more
+
+    async def _run_edge(self) -> None:
+        """Run what may die without touching trading; when it gives up, begin again later (R3)."""
+        while True:
+            self._edge = Supervisor(edge_spec(self._edge_children), report=self._report)
+            try:
+                await self._edge.run()
+            except Exception as error:  # noqa: BLE001 - whatever ended it, trading goes on
+                self.parts.bus.publish(TroubleMet(where="edge", what=f"{type(error).__name__}: {error}"))
+            await trio.sleep(EDGE_RETRY_S)
+
+    async def _close(self) -> None:
+        with trio.move_on_after(CLOSE_S, shield=True):
+            async with trio.open_nursery() as nursery:
+                for gateway in (*self._gateways.values(), self._master):
+                    nursery.start_soon(gateway.aclose)
+        with trio.move_on_after(CLOSE_S, shield=True):
+            for venue in self.parts.venues.values():
+                await venue.aclose()
+
+    # Followers at run time; each change is finished even when the caller is cancelled
 
     async def add_follower(self, account: FollowerAccount) -> None:
         """Start a follower while the engine runs."""
-        name = account.settings.name
-        await self._root.start_child("followers", self._follower_spec(account))
-        self._addresses[name] = self._root.address(f"follower:{name}")
+        with trio.CancelScope(shield=True):
+            async with self._changing:
+                await self._start_follower(account)
 
     async def remove_follower(self, name: str) -> None:
         """Stop a follower; its orders in flight settle first."""
+        with trio.CancelScope(shield=True):
+            async with self._changing:
+                await self._stop_follower(name)
+
+    async def replace_follower(self, account: FollowerAccount) -> None:
+        """Give a follower other keys: stop it, start it anew, let it catch up."""
+        with trio.CancelScope(shield=True):
+            async with self._changing:
+                await self._stop_follower(account.settings.name)
+                await self._start_follower(account)
+
+    def change_settings(self, settings: FollowerSettings) -> None:
+        """Give a follower other settings from its next copy on, and after every restart."""
+        name = settings.name
+        self._accounts[name] = attrs.evolve(self._accounts[name], settings=settings)
+        try:
+            self._addresses[name].tell(ChangeSettings(settings))
+        except ActorDeadError:
+            return  # quarantined: it starts with them when it is revived
+
+    async def _start_follower(self, account: FollowerAccount) -> None:
+        name, exchange = account.settings.name, account.settings.exchange
+        if exchange not in self._streamed:
+            self._streamed.add(exchange)
+            await self._root.start_child("services", child(f"marks:{exchange}", self._make_marks(exchange)))
+        await self._root.start_child("followers", self._follower_spec(account))
+        self._added_at[name] = trio.current_time()
+        self._addresses[name] = self._root.address(f"follower:{name}")
+
+    async def _stop_follower(self, name: str) -> None:
         self._addresses.pop(name, None)
         await self._root.stop_child(follower_group(name))
+        self._accounts.pop(name, None)
+        self._added_at.pop(name, None)
         gateway = self._gateways.pop(name, None)
-        self._settings.pop(name, None)
         if gateway is not None:
-            await gateway.aclose()
+            with trio.move_on_after(CLOSE_S):
+                await gateway.aclose()
 
-    async def _close(self) -> None:
-        for gateway in (*self._gateways.values(), self._master):
-            await gateway.aclose()
-        for venue in self.parts.venues.values():
-            await venue.aclose()
+    # The tree
 
     def _root_spec(self, followers: tuple[FollowerAccount, ...]) -> SupervisorSpec:
         parts = self.parts
-        used = {parts.master_exchange, *(account.settings.exchange for account in followers)}
         ports = PairingPorts(
             followers=self._addresses,
             master_stream=lambda: self._root.address("master_stream"),
@@ -158,7 +237,7 @@ class Engine:
         )
         return root_spec(
             ledger=parts.make_keeper,
-            marks=[(name, self._make_marks(name)) for name in parts.venues if name in used],
+            marks=[(name, self._make_marks(name)) for name in parts.venues if name in self._streamed],
             followers=tuple(self._follower_spec(account) for account in followers),
             pairing=lambda: Pairing(ports=ports),
             master_stream=lambda: MasterStream(
@@ -176,7 +255,7 @@ class Engine:
         name, exchange = account.settings.name, account.settings.exchange
         gateway = self.parts.venues[exchange].account(account.credentials)
         self._gateways[name] = gateway
-        self._settings[name] = account.settings
+        self._accounts[name] = account
         return follower_spec(
             name,
             account_stream=lambda: AccountStream(
@@ -194,7 +273,7 @@ class Engine:
         )
 
     def _make_desk(self, name: str, gateway: AccountGateway) -> FollowerDesk:
-        settings = self._settings[name]
+        settings = self._accounts[name].settings
         board = self._boards[settings.exchange]
         return FollowerDesk(
             settings=settings,
@@ -206,7 +285,3 @@ class Engine:
             max_open_age_s=self.parts.max_open_age_s,
             symbol_of=lambda symbol: symbol if symbol in board.instruments else None,
         )
-
-    def keep_settings(self, settings: FollowerSettings) -> None:
-        """Remember changed settings, so that a restarted follower has them too."""
-        self._settings[settings.name] = settings

@@ -1,6 +1,17 @@
 """How a command ends: exit statuses, and the errors that an operator is meant to read."""
 
+from collections.abc import Iterator
 from enum import IntEnum
+
+from model.ledger.errors import (
+    LeaseLost,
+    LeaseTaken,
+    LedgerError,
+    LedgerRefused,
+    LedgerUnreachable,
+    SchemaNewer,
+    SchemaOlder,
+)
 
 
 class ExitCode(IntEnum):
@@ -32,3 +43,41 @@ class UnsafePermissions(OperatorError):
     """A file, directory or caller that must be private is not."""
 
     exit_code = ExitCode.UNSAFE
+
+
+_LEDGER_CODES: tuple[tuple[type[LedgerError], ExitCode], ...] = (
+    (SchemaOlder, ExitCode.BAD_CONFIG),
+    (SchemaNewer, ExitCode.BAD_CONFIG),
+    (LeaseTaken, ExitCode.TAKEN),
+    (LeaseLost, ExitCode.TAKEN),
+    (LedgerUnreachable, ExitCode.UNAVAILABLE),
+    (LedgerRefused, ExitCode.BAD_DATA),
+)
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Return the status for what ended a command; of several failures the least usual one counts."""
+    codes = {_code_of(leaf) for leaf in _leaves(error)}
+    return ExitCode.INTERNAL if ExitCode.INTERNAL in codes else max(codes)
+
+
+def message_of(error: BaseException) -> str | None:
+    """Return what the operator is told; None for a failure of our own, which owes a traceback."""
+    leaves = list(_leaves(error))
+    if any(not isinstance(leaf, (OperatorError, LedgerError)) for leaf in leaves):
+        return None
+    return "\n".join(str(leaf) for leaf in leaves)
+
+
+def _code_of(error: BaseException) -> ExitCode:
+    if isinstance(error, OperatorError):
+        return error.exit_code
+    return next((code for kind, code in _LEDGER_CODES if isinstance(error, kind)), ExitCode.INTERNAL)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

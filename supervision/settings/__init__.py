@@ -11,6 +11,7 @@ from supervision.settings.engine import (
     MasterSecrets,
     MasterSettings,
     find_config,
+    find_socket,
     load_settings,
     resolve_master,
     resolve_notify_urls,
@@ -18,6 +19,7 @@ from supervision.settings.engine import (
 from supervision.settings.errors import ConfigError, ConfigErrors
 from supervision.settings.followers import (
     FollowerEntry,
+    follower_json,
     load_followers,
     parse_follower,
     parse_followers,
@@ -44,6 +46,8 @@ __all__ = [
     "VenueAddresses",
     "default_addresses",
     "find_config",
+    "find_socket",
+    "follower_json",
     "load_followers",
     "load_settings",
     "parse_follower",

@@ -122,6 +122,18 @@ def find_config(given: Path | None, env: Mapping[str, str]) -> Path:
     return given or Path(env.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
+def find_socket(path: Path) -> Path:
+    """Read no more of a configuration file than where its engine's control socket is.
+
+    A client needs none of the engine's secrets. Raises: ConfigErrors.
+    """
+    path = path.expanduser().absolute()
+    top = read_toml(path)
+    found = _one_path(top.table("control"), "socket", path.parent, DEFAULT_SOCKET)
+    top.findings.raise_if_any()
+    return found or Path()
+
+
 def load_settings(path: Path, env: Mapping[str, str] | None = None) -> EngineSettings:
     """Read the engine's configuration file.
 

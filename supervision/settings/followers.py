@@ -58,6 +58,11 @@ class FollowerEntry:
         return plain | ({"account": it.account} if it.account else {})
 
 
+def follower_json(settings: FollowerSettings) -> dict[str, object]:
+    """Return a follower as `followers.list` shows it; it has no secrets to show."""
+    return {**FollowerEntry(settings=settings).to_json(), "joined_at_ms": settings.joined_at_ms}
+
+
 def load_followers(
     path: Path, env: Mapping[str, str] | None = None, *, exchanges: Collection[str] = VENUES
 ) -> list[FollowerEntry]:

@@ -1,0 +1,193 @@
+"""`followers.*`, `pause` and `resume`: followers change while the engine runs (section 4)."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from model.ledger import Applied, FollowerRow, LedgerUnreachable, Store
+from model.settings import FollowerMode
+from supervision.control import Conflict, InvalidParams, NoParams, NotFound, NotReady
+from supervision.roster import RosterRefused, open_roster, seal_roster
+from supervision.service.calls import recorded
+from supervision.service.desk import ServiceDesk
+from supervision.service.observation import observe
+from supervision.settings import ConfigErrors, FollowerEntry, follower_json, parse_followers
+
+
+@attrs.frozen(kw_only=True)
+class Name:
+    """Parameters of calls about one follower that change nothing."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class ChangeOne:
+    """Parameters of calls that change one follower."""
+
+    request_id: str
+    name: str
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Apply:
+    """Parameters of `followers.apply`: followers as their file has them, secrets in plain."""
+
+    request_id: str
+    followers: list[dict[str, object]] = attrs.field(repr=False)
+    prune: bool = False
+    reason: str = ""
+
+
+async def list_followers(desk: ServiceDesk, params: NoParams) -> object:
+    """Answer `followers.list`."""
+    seen = await observe(desk)
+    states = {follower.name: follower for follower in seen.followers}
+    return {
+        "followers": [
+            {
+                **follower_json(row.settings),
+                "state": states[name].state if (name := row.settings.name) in states else "starting",
+                "detail": states[name].detail if name in states else "",
+            }
+            for row in await _rows(desk)
+        ]
+    }
+
+
+async def get_follower(desk: ServiceDesk, params: Name) -> object:
+    """Answer `followers.get`. Raises: NotFound."""
+    for row in await _rows(desk):
+        if row.settings.name == params.name:
+            return follower_json(row.settings)
+    raise _unknown(params.name)
+
+
+async def pause(desk: ServiceDesk, params: ChangeOne) -> object:
+    """Send nothing for it any more, reductions included."""
+    return await _set_mode(desk, "pause", params, FollowerMode.PAUSED)
+
+
+async def resume(desk: ServiceDesk, params: ChangeOne) -> object:
+    """Copy for it again; it catches up (R14)."""
+    return await _set_mode(desk, "resume", params, FollowerMode.ACTIVE)
+
+
+async def close_only(desk: ServiceDesk, params: ChangeOne) -> object:
+    """Open nothing for it any more."""
+    return await _set_mode(desk, "followers.close_only", params, FollowerMode.CLOSE_ONLY)
+
+
+async def apply(desk: ServiceDesk, params: Apply) -> object:
+    """Upsert followers, all or none, and bring the engine in line. Raises: InvalidParams, Conflict."""
+    try:
+        entries = parse_followers(params.followers, exchanges=tuple(desk.engine.parts.venues))
+    except ConfigErrors as error:
+        raise InvalidParams(error.message, hint="nothing was changed") from None
+    shown = {"followers": [follower_json(entry.settings) for entry in entries], "prune": params.prune}
+
+    async def act() -> dict[str, object]:
+        async with desk.changing:
+            applied = await _apply(desk, entries, prune=params.prune)
+        return {name: list(value) for name, value in attrs.asdict(applied).items()}
+
+    return await recorded(desk, "followers.apply", params.request_id, params.reason, shown, act)
+
+
+async def _apply(desk: ServiceDesk, entries: Sequence[FollowerEntry], *, prune: bool) -> Applied:
+    if prune:
+        await _refuse_to_drop_positions(desk, {entry.settings.name for entry in entries})
+    master = desk.engine.parts.master_credentials
+    now_ms = desk.clock.wall_ms()
+
+    def write(store: Store) -> tuple[Applied, list[FollowerRow]]:
+        with store.unit():
+            rows = seal_roster(entries, store.followers(), desk.keys, master=master, now_ms=now_ms)
+            return store.apply_followers(rows, prune=prune), store.followers()
+
+    try:
+        applied, rows = await desk.ledger.read(write)
+    except RosterRefused as error:
+        raise Conflict(error.message, hint="nothing was changed") from None
+    except LedgerUnreachable as error:
+        raise NotReady(f"nothing was changed: {error}") from error
+    await bring_in_line(desk, rows)
+    return applied
+
+
+async def bring_in_line(desk: ServiceDesk, rows: Sequence[FollowerRow]) -> None:
+    """Start, stop and change followers until the engine runs what the ledger says; idempotent."""
+    engine = desk.engine
+    master = engine.parts.master_credentials
+    roster = open_roster(rows, desk.keys, exchanges=engine.parts.venues, master=master)
+    wanted = {account.settings.name: account for account in roster.accounts}
+    desk.barred.clear()
+    desk.barred.update(roster.barred)
+    for name in [name for name in engine.followers if name not in wanted]:
+        await engine.remove_follower(name)
+    for name, account in wanted.items():
+        if name not in engine.followers:
+            await engine.add_follower(account)
+        elif account.credentials != engine.credentials_of(name):
+            await engine.replace_follower(account)
+        elif account.settings != engine.settings_of(name):
+            engine.change_settings(account.settings)
+
+
+async def _set_mode(desk: ServiceDesk, method: str, params: ChangeOne, mode: FollowerMode) -> object:
+    async def act() -> dict[str, object]:
+        async with desk.changing:
+            return await _keep_mode(desk, params.name, mode)
+
+    return await recorded(desk, method, params.request_id, params.reason, {"name": params.name}, act)
+
+
+async def _keep_mode(desk: ServiceDesk, name: str, mode: FollowerMode) -> dict[str, object]:
+    """Write the mode, then act; while the ledger is away act all the same, and say so."""
+    answer: dict[str, object] = {"name": name, "state": _word(mode)}
+    try:
+        if not await desk.ledger.read(lambda store: store.set_mode(name, mode)):
+            raise _unknown(name)
+    except LedgerUnreachable as error:
+        if name not in desk.engine.followers:
+            raise NotReady(str(error)) from error
+        answer["warning"] = f"until the next restart only, the ledger is away: {error}"
+    if name in desk.engine.followers:
+        desk.engine.change_settings(attrs.evolve(desk.engine.settings_of(name), mode=mode))
+    return answer
+
+
+def _word(mode: FollowerMode) -> str:
+    return "ready" if mode is FollowerMode.ACTIVE else mode.value
+
+
+async def _refuse_to_drop_positions(desk: ServiceDesk, named: set[str]) -> None:
+    """A follower that is forgotten leaves its positions to nobody: only flat ones may go (section 4)."""
+    seen = await observe(desk)
+    holding = [
+        follower.name
+        for follower in seen.followers
+        if follower.name not in named and not _is_flat(follower.status)
+    ]
+    if holding:
+        raise Conflict(
+            f"not known to be flat: {', '.join(holding)}", hint="close their positions first, or keep them"
+        )
+
+
+def _is_flat(status: object) -> bool:
+    legs = getattr(status, "legs", None)
+    state = getattr(status, "state", "starting")
+    return state != "starting" and legs is not None and all(leg.position == "0" for leg in legs)
+
+
+async def _rows(desk: ServiceDesk) -> list[FollowerRow]:
+    try:
+        return await desk.ledger.read(lambda store: store.followers())
+    except LedgerUnreachable as error:
+        raise NotReady(str(error)) from error
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound("there is no follower of that name", hint="`copytrader followers list` shows them")

@@ -1,0 +1,144 @@
+"""How everybody is right now: asked all at once, within one short time, and judged (R17, section 6)."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import attrs
+import structlog
+import trio
+
+from actors.ledger import LedgerStatus
+from actors.messages import Describe, FollowerStatus, MasterStatus
+from actors.runtime import Address
+from supervision.service.desk import ServiceDesk
+from supervision.service.tree import is_quarantined
+
+ASK_S = 1.0
+START_GRACE_S = 30.0
+LAG_S_MAX = 5.0
+
+log = structlog.get_logger("supervision.observation")
+
+
+class Health(Enum):
+    """The answer in one word: `health` exits 0, 1, 1 and 2."""
+
+    READY = "ready"
+    STARTING = "starting"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    """No engine answers; only a client says so."""
+
+
+@attrs.frozen(kw_only=True)
+class FollowerSeen:
+    """A follower as it is now, whether it answered or not."""
+
+    name: str
+    exchange: str
+    state: str
+    """`starting`, `ready`, `paused`, `close_only` or `quarantined`."""
+    detail: str = ""
+    """What it last said of its troubles."""
+    status: FollowerStatus | None = None
+    """None: it did not answer in time."""
+
+
+@attrs.frozen(kw_only=True)
+class Observation:
+    """The engine at one moment."""
+
+    ledger: LedgerStatus | None
+    master: MasterStatus | None
+    followers: tuple[FollowerSeen, ...]
+    health: Health
+    problems: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether everything is there that copying needs."""
+        return self.health is Health.READY
+
+
+async def observe(desk: ServiceDesk) -> Observation:
+    """Ask ledger, master and every follower at once; who does not answer is shown as the tree knows it."""
+    engine = desk.engine
+    asked = {"ledger": engine.address("ledger"), "pairing": engine.address("pairing")}
+    asked |= {f"follower:{name}": address for name, address in engine.followers.items()}
+    answers = await ask_all(asked)
+    followers = [_seen(desk, name, answers.get(f"follower:{name}")) for name in engine.followers]
+    followers += [_barred(name, why) for name, why in desk.barred.items()]
+    ledger, master = answers.get("ledger"), answers.get("pairing")
+    problems, starting = _judge(desk, ledger, master, followers)
+    health = Health.DEGRADED if problems else Health.STARTING if starting else Health.READY
+    return Observation(
+        ledger=ledger,
+        master=master,
+        followers=tuple(sorted(followers, key=lambda seen: seen.name)),
+        health=health,
+        problems=tuple(problems or starting),
+    )
+
+
+async def ask_all(addresses: Mapping[str, Address], timeout_s: float = ASK_S) -> dict[str, Any]:
+    """Ask each for its part of `status`, all at once; return the answers that came in time."""
+    answers: dict[str, Any] = {}
+
+    async def ask(name: str, address: Address) -> None:
+        try:
+            answers[name] = await address.ask(Describe(), timeout_s=timeout_s)
+        except Exception as error:  # noqa: BLE001 - between two lives, busy, or dying of the question
+            log.debug("observation.unanswered", actor=name, error=type(error).__name__)
+
+    async with trio.open_nursery() as nursery:
+        for name, address in addresses.items():
+            nursery.start_soon(ask, name, address)
+    return answers
+
+
+def _seen(desk: ServiceDesk, name: str, status: FollowerStatus | None) -> FollowerSeen:
+    quarantined = is_quarantined(desk.engine, name)
+    answered = "starting" if status is None else status.state
+    return FollowerSeen(
+        name=name,
+        exchange=desk.engine.settings_of(name).exchange,
+        state="quarantined" if quarantined else answered,
+        detail=desk.words.followers.get(name, ""),
+        status=status,
+    )
+
+
+def _barred(name: str, why: str) -> FollowerSeen:
+    return FollowerSeen(name=name, exchange="", state="quarantined", detail=why)
+
+
+def _judge(
+    desk: ServiceDesk,
+    ledger: LedgerStatus | None,
+    master: MasterStatus | None,
+    followers: list[FollowerSeen],
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong, and what is only not there yet."""
+    now = trio.current_time()
+    problems: list[str] = []
+    starting: list[str] = []
+    young = now - desk.started_at < START_GRACE_S
+    early = starting if young else problems
+    if ledger is None:
+        early.append("ledger: does not answer")
+    elif not ledger.lease_held:
+        problems.append(f"ledger: lease not held: {ledger.trouble or 'unknown why'}")
+    if master is None or not master.reconciled:
+        early.append(_with("master: not reconciled", desk.words.master))
+    for seen in followers:
+        if seen.state == "starting":
+            fresh = young or now - desk.engine.added_at(seen.name) < START_GRACE_S
+            (starting if fresh else problems).append(_with(f"{seen.name}: starting", seen.detail))
+    if desk.lag_s() > LAG_S_MAX:
+        problems.append(f"event loop: {desk.lag_s():.1f} s late")
+    return problems, starting
+
+
+def _with(what: str, detail: str) -> str:
+    return f"{what}: {detail}" if detail else what
