@@ -4,17 +4,17 @@ Money, sizes and prices are Decimal in one fixed context; no float gets in (R6).
 """
 
 from decimal import (
-    ROUND_CEILING,
-    ROUND_FLOOR,
+    MAX_EMAX,
+    MIN_EMIN,
     ROUND_HALF_EVEN,
     Clamped,
     Context,
     Decimal,
     DivisionByZero,
     FloatOperation,
+    Inexact,
     InvalidOperation,
     Overflow,
-    localcontext,
     setcontext,
 )
 
@@ -32,6 +32,19 @@ CONTEXT = Context(
     traps=[InvalidOperation, DivisionByZero, Overflow, FloatOperation, Clamped],
 )
 
+EXACT = Context(
+    prec=5_000,
+    Emin=MIN_EMIN,
+    Emax=MAX_EMAX,
+    flags=[],
+    traps=[InvalidOperation, DivisionByZero, Overflow, FloatOperation, Inexact],
+)
+"""For products and whole quotients that must not be rounded, whatever the thread's own context is."""
+
+EXPONENT_MAX = 60
+EXPONENT_MIN = -120
+"""No amount of any market is beyond these powers of ten; a text that is would only cost memory."""
+
 
 def use_money_context() -> None:
     """Make the money context this thread's own; every process calls it once at start."""
@@ -41,7 +54,7 @@ def use_money_context() -> None:
 def decimal_from_text(text: object) -> Decimal:
     """Return the finite decimal that ``text`` spells; raise ValueError for anything else.
 
-    Floats, booleans, NaN, infinities, blanks and digit separators are refused.
+    Floats, booleans, NaN, infinities, blanks, digit separators and absurd exponents are refused.
     """
     if isinstance(text, bool) or not isinstance(text, (str, int, Decimal)):
         raise ValueError(f"not the text of a decimal: {text!r}")
@@ -51,14 +64,22 @@ def decimal_from_text(text: object) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"not the text of a decimal: {text!r}") from None
-    if not value.is_finite():
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):
         raise ValueError(f"not a finite decimal: {text!r}")
+    if exponent < EXPONENT_MIN or max(exponent, value.adjusted()) > EXPONENT_MAX:
+        raise ValueError("a decimal beyond any market's range")
     return value
 
 
 def optional_decimal(text: object) -> Decimal | None:
     """Return None for an absent or blank text: the venues' way to say "unknown" (R21)."""
     return None if text is None or text == "" else decimal_from_text(text)
+
+
+def positive_or_none(value: Decimal | None) -> Decimal | None:
+    """Return ``value`` when it is known and > 0: what no price and no margin can be is unknown."""
+    return value if value is not None and value > 0 else None
 
 
 def format_decimal(value: Decimal) -> str:
@@ -71,38 +92,36 @@ def format_decimal(value: Decimal) -> str:
 
 def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
     """Return the largest multiple of ``step`` (> 0) that is <= ``value``."""
-    return _to_step(value, step, ROUND_FLOOR)
+    return floor_ratio_to_step(value, ONE, step)
 
 
 def ceil_to_step(value: Decimal, step: Decimal) -> Decimal:
     """Return the smallest multiple of ``step`` (> 0) that is >= ``value``."""
-    return _to_step(value, step, ROUND_CEILING)
+    return ceil_ratio_to_step(value, ONE, step)
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """Tell whether ``value`` is a whole number of ``step``s."""
-    return value % step == 0
+    return EXACT.remainder(value, step) == 0
 
 
 def floor_ratio_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:
-    """Return the largest multiple of ``step`` <= numerator / denominator, for non-negative inputs.
+    """Return the largest multiple of ``step`` (> 0) that is <= numerator / denominator (> 0).
 
     The quotient is never rounded first: a target that is a whole number of lots stays one.
     """
-    if numerator < 0 or denominator <= 0 or step <= 0:
-        raise ValueError("floor_ratio_to_step takes numerator >= 0, denominator > 0 and step > 0")
-    return (numerator // (denominator * step)) * step
+    whole, rest = _steps(numerator, denominator, step)
+    return EXACT.multiply(EXACT.subtract(whole, ONE) if rest and numerator < 0 else whole, step)
 
 
-def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
-    if step <= 0:
-        raise ValueError(f"a step is positive: {step}")
-    with localcontext() as context:
-        context.prec = 100
-        whole = value // step
-        rest = value % step
-        if rest and rounding == ROUND_CEILING and value > 0:
-            whole += 1
-        elif rest and rounding == ROUND_FLOOR and value < 0:
-            whole -= 1
-        return whole * step
+def ceil_ratio_to_step(numerator: Decimal, denominator: Decimal, step: Decimal) -> Decimal:
+    """Return the smallest multiple of ``step`` (> 0) that is >= numerator / denominator (> 0); exact."""
+    whole, rest = _steps(numerator, denominator, step)
+    return EXACT.multiply(EXACT.add(whole, ONE) if rest and numerator > 0 else whole, step)
+
+
+def _steps(numerator: Decimal, denominator: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the quotient in steps, cut towards zero, and what was cut off."""
+    if step <= 0 or denominator <= 0:
+        raise ValueError(f"a step and a denominator are positive: {step}, {denominator}")
+    return EXACT.divmod(numerator, EXACT.multiply(denominator, step))

@@ -41,12 +41,15 @@ _LIFE: dict[OrderState, frozenset[OrderState]] = {
         | {OrderState.ACCEPTED, OrderState.FILLED, OrderState.ENDED}
     ),
     OrderState.SENT: frozenset(
-        {OrderState.ACCEPTED, OrderState.FILLED, OrderState.ENDED, OrderState.REJECTED, OrderState.UNKNOWN}
+        {OrderState.ACCEPTED, OrderState.FILLED, OrderState.ENDED}
+        | {OrderState.REJECTED, OrderState.UNKNOWN, OrderState.LOST}
     ),
     OrderState.UNKNOWN: frozenset(
         {OrderState.ACCEPTED, OrderState.FILLED, OrderState.ENDED, OrderState.REJECTED, OrderState.LOST}
     ),
-    OrderState.ACCEPTED: frozenset({OrderState.FILLED, OrderState.ENDED, OrderState.REJECTED}),
+    OrderState.ACCEPTED: frozenset(
+        {OrderState.FILLED, OrderState.ENDED, OrderState.REJECTED, OrderState.LOST}
+    ),
     OrderState.FILLED: frozenset(),
     OrderState.ENDED: frozenset(),
     OrderState.REJECTED: frozenset(),

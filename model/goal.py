@@ -1,0 +1,110 @@
+"""Where one leg of a follower shall be, as the master's legs say (R5, R6)."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import attrs
+
+from model.amounts import ZERO
+from model.change import Change
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, ChangeClass, Leg, PositionMode, classify
+
+_ADDS = frozenset({ChangeClass.OPEN, ChangeClass.INCREASE, ChangeClass.FLIP})
+
+
+@attrs.frozen(kw_only=True)
+class Goal:
+    """One leg's way from what the follower acted on to what the master holds now."""
+
+    leg: Leg
+    """Of the follower's account."""
+    before: Decimal
+    """The master's size that the follower last acted on, net where legs are netted."""
+    after: Decimal
+    change: Change
+    """The change that is being answered."""
+    contributions: tuple[Change, ...]
+    """The master legs that make up ``after``."""
+    moving: Decimal | None = None
+    """The master's size that an unfinished copy had begun to answer with fills; None: there is none.
+
+    The follower may then hold anything between its answers to ``before`` and to ``moving``.
+    """
+    held: Decimal | None = None
+    """What the follower held when the copy began: a retry in proportion starts from there again (R6)."""
+
+    @property
+    def change_class(self) -> ChangeClass:
+        """The class of the move, judged by what the follower acted on (R2: states, not deltas)."""
+        return classify(self.before, self.after)
+
+    @property
+    def adds(self) -> bool:
+        """Tell whether the master added to its side, seen from any size that the follower may answer."""
+        return any(kind in _ADDS for kind in self._classes())
+
+    @property
+    def takes_off(self) -> bool:
+        """Tell whether the master took something off its side, seen likewise."""
+        return ChangeClass.PARTIAL_CLOSE in self._classes()
+
+    @property
+    def is_move(self) -> bool:
+        """Tell whether anything changed."""
+        return any(kind is not ChangeClass.UNCHANGED for kind in self._classes())
+
+    def _classes(self) -> tuple[ChangeClass, ...]:
+        if self.moving is None:
+            return (self.change_class,)
+        return self.change_class, classify(self.moving, self.after)
+
+
+def _everything(_: Change) -> bool:
+    return True
+
+
+def goals_of(
+    change: Change,
+    others: tuple[Change, ...],
+    *,
+    symbol: str,
+    mode: PositionMode,
+    acted: Mapping[Leg, Decimal],
+    takes_part: Callable[[Change], bool] = _everything,
+) -> tuple[Goal, ...]:
+    """Return the follower's goals for one change, reductions first (R6: nets and hedge legs).
+
+    Args:
+        others: last change of the master symbol's other legs.
+        symbol: the follower's spelling.
+        acted: the master size per follower leg that was last acted on; absent is zero.
+        takes_part: whether the follower joined an episode (R14): a net leaves out what it did not join,
+            unless it joined none of it.
+    """
+    legs = {other.leg.position_idx: other for other in others}
+    legs[change.leg.position_idx] = change
+    held = tuple(legs[idx] for idx in sorted(legs) if legs[idx].size_after)
+    if mode is PositionMode.ONE_WAY:
+        wanted = {Leg(symbol, ONE_WAY): tuple(filter(takes_part, held)) or held}
+    else:
+        wanted = _apart(symbol, held, change.leg.position_idx)
+    goals = [
+        Goal(
+            leg=leg,
+            before=acted.get(leg, ZERO),
+            after=sum((row.size_after for row in rows), ZERO),
+            change=change,
+            contributions=rows,
+        )
+        for leg, rows in wanted.items()
+    ]
+    return tuple(sorted(goals, key=lambda goal: not goal.change_class.reduces))
+
+
+def _apart(symbol: str, held: tuple[Change, ...], touched: int) -> dict[Leg, tuple[Change, ...]]:
+    """Return the hedge legs that a change of the master's leg ``touched`` concerns."""
+    sides = {
+        Leg(symbol, HEDGE_LONG): tuple(row for row in held if row.size_after > 0),
+        Leg(symbol, HEDGE_SHORT): tuple(row for row in held if row.size_after < 0),
+    }
+    return {leg: rows for leg, rows in sides.items() if touched in (ONE_WAY, leg.position_idx)}

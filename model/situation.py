@@ -1,0 +1,44 @@
+"""Everything that a decision about one leg depends on, gathered by the actor."""
+
+from decimal import Decimal
+
+import attrs
+
+from model.instrument import Instrument
+from model.leg import PositionMode
+from model.settings import FollowerSettings
+from model.validation import Exposure
+
+
+@attrs.frozen(kw_only=True)
+class Situation:
+    """The follower and its venue at one moment. Money in quote asset, ages in seconds."""
+
+    settings: FollowerSettings
+    instrument: Instrument | None
+    """None: the follower's venue does not list the symbol."""
+    mode: PositionMode
+    size: Decimal
+    """Confirmed signed size of the leg."""
+    owned: bool
+    """The engine opened what is held (R14)."""
+    leverage: Decimal | None
+    equity: Decimal | None
+    mark: Decimal | None
+    exposure: Exposure
+    age_s: float
+    """Since the change was received."""
+    max_open_age_s: float
+    stopping: bool = False
+    clock_ok: bool = True
+    """The venue's clock is within 1 s of ours (R20)."""
+    durable: bool = True
+    """The claim is in the ledger (R18)."""
+    view_fresh: bool = True
+    """Positions and equity are known as they are now (R21)."""
+    order_unknown: bool = False
+    """An order of the symbol has no known outcome yet (R11)."""
+    equity_day_start: Decimal | None = None
+    """Equity when the UTC day began, for ``daily_loss``."""
+    equity_peak: Decimal | None = None
+    """Highest equity since the follower was added, for ``max_drawdown``."""
