@@ -68,8 +68,8 @@ class LineWriter:
             self._tell_drops()
 
     def _tell_drops(self) -> None:
-        if self.dropped == self._told:
-            return
+        if self.dropped == self._told or self._queue.qsize() >= self._capacity:
+            return  # with a full queue the line that tells of it would be lost too
         count, self._told = self.dropped - self._told, self.dropped
         logging.getLogger("supervision.logs").warning("log.dropped", extra={"count": count})
 
