@@ -110,11 +110,14 @@ class Clearing:
         account.wallet += profit - fee
         account.realised += profit
         account.fees_paid += fee
+        flipped = ZERO < closed < quantity
         position.realised += profit - fee
+        if flipped:
+            position.realised = -fee * (quantity - closed) / quantity
         position.realised_total += profit - fee
         position.seq, position.updated_ms = seq, now
         position.created_ms = position.created_ms or now
-        if was_flat or ZERO < closed < quantity:
+        if was_flat or flipped:
             position.opened_ms = now
         self._add_to_order(order, price, quantity, fee, profit, seq, now)
         venue.note_holding(account, position)

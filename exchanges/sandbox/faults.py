@@ -96,6 +96,11 @@ class Faults:
         self.clock_skew_ms = 0
         """How far the venue's clock runs ahead of the true one."""
 
+    @property
+    def any(self) -> bool:
+        """Tell whether something is switched on at all."""
+        return bool(self._by_kind)
+
     def __iter__(self) -> Iterator[Fault]:
         return (fault for faults in self._by_kind.values() for fault in tuple(faults))
 
@@ -110,6 +115,8 @@ class Faults:
         faults = self._by_kind.get(fault.kind, [])
         if fault in faults:
             faults.remove(fault)
+        if not faults:
+            self._by_kind.pop(fault.kind, None)
 
     def clear(self) -> None:
         """Switch everything off, clock skew included."""

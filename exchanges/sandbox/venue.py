@@ -245,6 +245,16 @@ class SandboxVenue:
             raise Refused(Reason.ORDERS_EXIST)
         found.hedge_by_symbol[symbol] = hedge
 
+    def switch_default_mode(self, account: str | Account, *, hedge: bool) -> None:
+        """Switch every symbol at once; those that hold or wait keep the mode they have."""
+        found = self.account(account)
+        if found.hedge == hedge and not found.hedge_by_symbol:
+            raise Refused(Reason.MODE_UNCHANGED)
+        busy = {leg.symbol for leg in found.open_positions()}
+        busy |= {order.intent.symbol for order in found.open_orders.values()}
+        found.hedge_by_symbol = {symbol: found.is_hedged(symbol) for symbol in busy}
+        found.hedge = hedge
+
     # -- orders
 
     def place(

@@ -1,0 +1,56 @@
+"""How a request fares besides its content: the faults that strike it, before and after it is done."""
+
+from enum import Enum, auto
+
+import attrs
+
+from exchanges.sandbox.faults import Fault, FaultKind, Faults
+
+
+class Fate(Enum):
+    """What the sender gets instead of the answer."""
+
+    ANSWERED = auto()
+    LOST = auto()
+    """Nothing at all."""
+    RESET = auto()
+    """A reset connection."""
+    ERROR = auto()
+    """An error, though it was done."""
+
+
+@attrs.frozen(kw_only=True)
+class Conduct:
+    """The faults of one kind of endpoint for one account."""
+
+    faults: Faults
+    account: str
+    endpoint: str
+
+    def request_delay_s(self) -> float:
+        """Return how long the request is under way."""
+        return self._delay_s(FaultKind.DELAY_REQUEST)
+
+    def answer_delay_s(self) -> float:
+        """Return how long the answer is under way."""
+        return self._delay_s(FaultKind.DELAY_ANSWER)
+
+    def refusal(self) -> Fault | None:
+        """Return the fault that keeps the request from being looked at."""
+        kinds = FaultKind.MAINTENANCE, FaultKind.RATE_LIMIT, FaultKind.ERROR_BEFORE
+        return next(filter(None, map(self._strike, kinds)), None)
+
+    def fate(self) -> tuple[Fate, int]:
+        """Return what becomes of the answer to something that was done, and the error's HTTP status."""
+        if self._strike(FaultKind.LOSE_ANSWER):
+            return Fate.LOST, 0
+        if self._strike(FaultKind.RESET_AFTER):
+            return Fate.RESET, 0
+        error = self._strike(FaultKind.ERROR_AFTER)
+        return (Fate.ERROR, error.status) if error else (Fate.ANSWERED, 200)
+
+    def _strike(self, kind: FaultKind) -> Fault | None:
+        return self.faults.strike(kind, account=self.account, endpoint=self.endpoint)
+
+    def _delay_s(self, kind: FaultKind) -> float:
+        return self.faults.delay_s(kind, account=self.account, endpoint=self.endpoint)
