@@ -1,6 +1,7 @@
 """The engine put together: venues, ledger, actors under their supervisors (R3)."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ from actors.follower_desk import FollowerDesk
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.mark_stream import MarkStream
 from actors.master_stream import MasterStream
-from actors.messages import ChangeSettings, Drain
+from actors.messages import ChangeSettings, Drain, FollowerReady
 from actors.pairing import Pairing, PairingPorts
 from actors.runtime import Address, TrioActor
 from actors.venue_board import VenueBoard
@@ -211,9 +212,13 @@ class Engine:
         await self._root.start_child("followers", self._follower_spec(account))
         self._added_at[name] = trio.current_time()
         self._addresses[name] = self._root.address(f"follower:{name}")
+        # It may have asked for the master's legs before Pairing knew it: ask again on its behalf.
+        with suppress(ActorDeadError):
+            self.address("pairing").tell(FollowerReady(name))
 
     async def _stop_follower(self, name: str) -> None:
-        self._addresses.pop(name, None)
+        if self._addresses.pop(name, None) is None:
+            return
         await self._root.stop_child(follower_group(name))
         self._accounts.pop(name, None)
         self._added_at.pop(name, None)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import attrs
 import structlog
+import trio
 
 from actors.bus import Bus, Gap, Published, as_json
 from actors.events import (
@@ -19,21 +20,28 @@ from actors.events import (
 )
 from model.change import Change
 from model.copy import CopyState
+from supervision.events import AccountQuarantined, ActorCrashed, ActorHung, SupervisorExhausted
 
 CAPACITY = 10_000
 FRAME_CHARACTERS_MAX = 2_000
+REPEAT_S = 300.0
+REPEATS_MAX = 5_000
 
 log = structlog.get_logger("copytrader")
 
 _LEVELS: Mapping[type, int] = {
-    MasterChangeSeen: logging.INFO,
     OrderMoved: logging.DEBUG,
     ForeignPositionSeen: logging.WARNING,
     FrameUnreadable: logging.WARNING,
     TroubleMet: logging.WARNING,
+    ActorHung: logging.ERROR,
+    AccountQuarantined: logging.CRITICAL,
+    SupervisorExhausted: logging.CRITICAL,
 }
-_BAD_ENDINGS = ("exhausted", "quarantined", "escalated")
-_BAD_NEWS = ("crashed", "hung", "failed", "lost")
+_NEVER_REPEATS = (CopyFinished, OrderMoved, MasterChangeSeen)
+_WHO = ("name", "follower", "account", "where")
+_WHAT = ("error", "detail", "what", "state", "live")
+_OWN = frozenset({"event", "level", "logger", "ts", "instance"})
 
 
 @attrs.define
@@ -53,38 +61,62 @@ class LastWords:
                 self.followers[name] = detail
 
 
+class EventLog:
+    """Turns events into lines. What repeats itself is told again after five minutes, with a count."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def write(self, item: Published) -> None:
+        """Write an event's line: the topic, and the event's own fields."""
+        fields = _fields(item.event)
+        level = level_of(item.event)
+        repeats = 0
+        if level <= logging.WARNING and not isinstance(item.event, _NEVER_REPEATS):
+            level, repeats = self._weigh((item.topic, *_key(fields)), level)
+        if repeats:
+            fields["repeats"] = repeats
+        log.log(level, item.topic, seq=item.seq, **fields)
+
+    def _weigh(self, key: tuple[object, ...], level: int) -> tuple[int, int]:
+        """Return the level of one more event like this, and how many were only told at DEBUG."""
+        now = trio.current_time()
+        told_at, count = self._told.get(key, (-REPEAT_S, 0))
+        if now - told_at < REPEAT_S:
+            self._told[key] = (told_at, count + 1)
+            return logging.DEBUG, 0
+        if len(self._told) >= REPEATS_MAX:
+            self._told.clear()
+        self._told[key] = (now, 0)
+        return level, count
+
+
 async def log_events(bus: Bus, words: LastWords) -> None:
     """Read the bus until cancelled; a reader that falls behind says how many events it missed."""
+    lines = EventLog()
     with bus.subscribe(capacity=CAPACITY) as subscription:
         async for item in subscription:
             if isinstance(item, Gap):
                 log.warning("events.dropped", count=item.count)
             else:
                 words.take(item.event)
-                log_event(item)
+                lines.write(item)
 
 
-def log_event(item: Published) -> None:
-    """Write an event's line: the topic, and the event's own fields."""
-    fields = _fields(item.event)
-    log.log(level_of(item), item.topic, seq=item.seq, **fields)
-
-
-def level_of(item: Published) -> int:
+def level_of(event: object) -> int:
     """Return how loud an event is; what an operator has to act on is critical."""
-    event = item.event
     match event:
         case CopyFinished(state=CopyState.FAILED):
             return logging.ERROR
         case MasterStreamChanged(live=False) | FollowerStateChanged(state="stream_lost" | "snapshot_failed"):
             return logging.WARNING
-    known = _LEVELS.get(type(event))
-    if known is not None:
-        return known
-    last = item.topic.rpartition(".")[2]
-    if last.startswith(_BAD_ENDINGS):
-        return logging.CRITICAL
-    return logging.ERROR if last.startswith(_BAD_NEWS) else logging.INFO
+        case ActorCrashed(expected=expected):
+            return logging.WARNING if expected else logging.ERROR
+    return _LEVELS.get(type(event), logging.INFO)
+
+
+def _key(fields: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(str(fields.get(name)) for name in (*_WHO, *_WHAT))
 
 
 def _fields(event: object) -> dict[str, object]:
@@ -95,10 +127,7 @@ def _fields(event: object) -> dict[str, object]:
     change = getattr(event, "change", None)
     if isinstance(change, Change):
         fields["change"] = _short(change)
-    # `event` and `level` are the line's own
-    return {
-        f"its_{key}" if key in ("event", "level", "logger", "ts") else key: v for key, v in fields.items()
-    }
+    return {f"its_{name}" if name in _OWN else name: value for name, value in fields.items()}
 
 
 def _short(change: Change) -> dict[str, object]:

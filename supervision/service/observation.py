@@ -12,7 +12,7 @@ from actors.ledger import LedgerStatus
 from actors.messages import Describe, FollowerStatus, MasterStatus
 from actors.runtime import Address
 from supervision.service.desk import ServiceDesk
-from supervision.service.tree import is_quarantined
+from supervision.service.tree import quarantined_names
 
 ASK_S = 1.0
 START_GRACE_S = 30.0
@@ -67,7 +67,11 @@ async def observe(desk: ServiceDesk) -> Observation:
     asked = {"ledger": engine.address("ledger"), "pairing": engine.address("pairing")}
     asked |= {f"follower:{name}": address for name, address in engine.followers.items()}
     answers = await ask_all(asked)
-    followers = [_seen(desk, name, answers.get(f"follower:{name}")) for name in engine.followers]
+    quarantined = quarantined_names(engine)
+    followers = [
+        _seen(desk, name, answers.get(f"follower:{name}"), quarantined=name in quarantined)
+        for name in engine.followers
+    ]
     followers += [_barred(name, why) for name, why in desk.barred.items()]
     ledger, master = answers.get("ledger"), answers.get("pairing")
     problems, starting = _judge(desk, ledger, master, followers)
@@ -97,8 +101,7 @@ async def ask_all(addresses: Mapping[str, Address], timeout_s: float = ASK_S) ->
     return answers
 
 
-def _seen(desk: ServiceDesk, name: str, status: FollowerStatus | None) -> FollowerSeen:
-    quarantined = is_quarantined(desk.engine, name)
+def _seen(desk: ServiceDesk, name: str, status: FollowerStatus | None, *, quarantined: bool) -> FollowerSeen:
     answered = "starting" if status is None else status.state
     return FollowerSeen(
         name=name,
