@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from supervision.reason_words import GATES, REASON_WORDS
+from supervision.reason_words import AFTER_DECIDING, GATES, REASON_WORDS
 
 UNKNOWN = "unknown"
 STEPS = ("event", "received", "claimed", "decided", "sent", "acknowledged", "filled", "finished")
@@ -135,7 +135,8 @@ def _gates(it: Mapping[str, Any]) -> Iterator[str]:
             yield f"gates passed: {', '.join(passed) or 'none'}"
             yield f"held at the gate '{name}': {reason_words(str(reason))}"
             return
-        passed.append(name)
+        if name not in AFTER_DECIDING:
+            passed.append(name)
     if reason:
         yield f"outcome: {reason_words(str(reason))}"
     else:

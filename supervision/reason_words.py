@@ -106,3 +106,6 @@ GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
     ),
 )
 """Name, whether only openings meet it, and the reasons with which it holds a copy."""
+
+AFTER_DECIDING = frozenset({"leverage set", "taken by the venue"})
+"""Gates that only the venue opens; a decision alone has not passed them."""

@@ -119,7 +119,7 @@ def seal_roster(
     """
     before = {row.settings.name: row for row in known}
     wrong = [words for entry in entries for words in _contradictions(entry, before)]
-    rows = [_sealed(entry, keys, now_ms) for entry in entries]
+    rows = [_sealed(entry, before.get(entry.settings.name), keys, now_ms) for entry in entries]
     wrong += _shared_accounts(rows, before, keys, master)
     if wrong:
         raise RosterRefused("\n".join(dict.fromkeys(wrong)))
@@ -141,11 +141,21 @@ def _contradictions(entry: FollowerEntry, before: Mapping[str, FollowerRow]) -> 
         yield f"{it.name}: its account cannot change; give the other account another name"
 
 
-def _sealed(entry: FollowerEntry, keys: SealingKeys, now_ms: int) -> FollowerRow:
+def _sealed(entry: FollowerEntry, known: FollowerRow | None, keys: SealingKeys, now_ms: int) -> FollowerRow:
     it = entry.settings
     plain = {field: secret.reveal() for field, secret in entry.secrets.items()}
-    tokens = seal_secrets(keys, plain, name=it.name, exchange=it.exchange)
+    if known is not None and _holds(known, plain, keys):
+        tokens = known.secrets  # sealing is random: the same keys sealed anew would look changed
+    else:
+        tokens = seal_secrets(keys, plain, name=it.name, exchange=it.exchange)
     return FollowerRow(settings=attrs.evolve(it, joined_at_ms=now_ms), secrets=tokens)
+
+
+def _holds(known: FollowerRow, plain: Mapping[str, str], keys: SealingKeys) -> bool:
+    try:
+        return open_secrets(keys, known) == plain
+    except SecretUnreadable:
+        return False
 
 
 def _shared_accounts(

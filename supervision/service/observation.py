@@ -5,7 +5,6 @@ from enum import Enum
 from typing import Any
 
 import attrs
-import structlog
 import trio
 
 from actors.ledger import LedgerStatus
@@ -17,8 +16,6 @@ from supervision.service.tree import quarantined_names
 ASK_S = 1.0
 START_GRACE_S = 30.0
 LAG_S_MAX = 5.0
-
-log = structlog.get_logger("supervision.observation")
 
 
 class Health(Enum):
@@ -92,8 +89,8 @@ async def ask_all(addresses: Mapping[str, Address], timeout_s: float = ASK_S) ->
     async def ask(name: str, address: Address) -> None:
         try:
             answers[name] = await address.ask(Describe(), timeout_s=timeout_s)
-        except Exception as error:  # noqa: BLE001 - between two lives, busy, or dying of the question
-            log.debug("observation.unanswered", actor=name, error=type(error).__name__)
+        except Exception:  # noqa: BLE001 - between two lives, busy, or dying of the question
+            return  # its supervision state is shown instead
 
     async with trio.open_nursery() as nursery:
         for name, address in addresses.items():
