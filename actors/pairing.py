@@ -10,7 +10,7 @@ from pykka import ActorDeadError
 
 from actors.bus import Bus
 from actors.events import MasterChangeSeen, TroubleMet
-from actors.ledger import LedgerDesk
+from actors.ledger_desk import LedgerDesk
 from actors.messages import (
     Describe,
     Drain,
@@ -96,7 +96,8 @@ class Pairing(TrioActor):
             case PositionsReported(positions=rows, received_at=at, received_at_ms=ms):
                 return _at(at, rules.positions(rows, now=at, received_at_ms=ms))
             case OrderReported(report=report):
-                rules.order(report)
+                now = trio.current_time()
+                return _at(now, rules.order(report, now=now))
             case WalletReported(report=wallet):
                 self._take_wallet(wallet)
             case MasterRead():
@@ -123,13 +124,12 @@ class Pairing(TrioActor):
         self._rules.master_equity = self._equity()
         rows = read.snapshot.positions
         changes = self._rules.snapshot(
-            rows, now=read.received_at, received_at_ms=read.received_at_ms, complete=False
+            rows, now=read.received_at, received_at_ms=read.received_at_ms, live=not read.reconnected
         )
-        listed = {row.leg for row in rows}
-        gone = {leg.symbol for leg, c in self._rules.legs.items() if c.size_after and leg not in listed}
+        gone = self._rules.unlisted(rows)
         if gone:
             # A listing leaves flat legs out and an absence has no sequence: ask before believing it.
-            self._absent = frozenset(gone)
+            self._absent = gone
             self._ports.master_stream().tell(ReadSymbols(self._absent))
         self._read_once = True
         return _at(read.received_at, changes)
@@ -139,8 +139,7 @@ class Pairing(TrioActor):
         overdue = self._rules.overdue(now)
         if overdue:
             self._ports.master_stream().tell(ReadSymbols(overdue))
-        changes = self._rules.expire(now=now, received_at_ms=self._ports.clock.wall_ms())
-        return _at(now, changes)
+        return _at(now, self._rules.expire(now=now))
 
     def _take_wallet(self, wallet: WalletReport) -> None:
         if self._wallet is None or wallet.venue_time_ms >= self._wallet.venue_time_ms:
@@ -174,11 +173,7 @@ class Pairing(TrioActor):
             _tell(follower, self._message(caught_up, trio.current_time()))
 
     def _message(self, change: Change, received_at: float) -> MasterChanged:
-        others = tuple(
-            other
-            for leg, other in self._rules.legs.items()
-            if leg.symbol == change.leg.symbol and leg != change.leg
-        )
+        others = self._rules.others(change.leg)
         return MasterChanged(change=change, others=others, received_at=received_at)
 
     async def _remember(self, change: Change) -> None:
