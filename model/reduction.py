@@ -103,12 +103,15 @@ def _split(quantity: Decimal, instrument: Instrument, *, market: bool) -> Plan:
     most = maximum_order(instrument, market=market)
     if most is None or quantity <= most:
         return (quantity,), None
-    lot = instrument.lot_size
-    if most < minimum_order(instrument, None):
+    lot, least = instrument.lot_size, minimum_order(instrument, None)
+    if most < least:
         return (), Reason.ABOVE_MAX_QUANTITY
     lots, lots_max = int(EXACT.divide_int(quantity, lot)), int(EXACT.divide_int(most, lot))
     taken = min(lots, lots_max * PARTS_MAX)
     count = -(-taken // lots_max)
+    if EXACT.multiply(Decimal(taken // count), lot) < least:
+        count -= 1  # equal parts would be too small: leave the last one out
+        taken = count * lots_max
     each, larger = divmod(taken, count)
     parts = tuple(EXACT.multiply(Decimal(each + (n < larger)), lot) for n in range(count))
     return parts, Reason.ABOVE_MAX_QUANTITY if taken < lots else None
