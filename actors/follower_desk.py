@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from actors.bus import Bus
-from actors.ledger import LedgerDesk
+from actors.ledger_desk import LedgerDesk
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway
