@@ -76,9 +76,9 @@ class House:
         self.desk = ServiceDesk(engine=self.engine, keys=KEYS, words=self.words, barred=dict(roster.barred))
         self._methods = {method.name: method for method in make_methods(self.desk)}
 
-    async def call(self, name: str, **params: object) -> Any:
+    async def call(self, called: str, /, **params: object) -> Any:
         """Call a control method as the socket would."""
-        method = self._methods[name]
+        method = self._methods[called]
         return await method.handler(structure_params(method.params, params))
 
     def account(self, name: str) -> FakeAccount:
