@@ -1,0 +1,120 @@
+"""What is known of one account beside its positions: its mode, its leverages, its newest rows.
+
+Binance tells these apart: positions by one call and one event, leverage by another, the mode by a
+third. A ``PositionReport`` needs all of them, so they are kept here and joined.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import attrs
+
+from exchanges.binance.wire import AccountConfig
+from model.account import PositionReport
+from model.amounts import ZERO
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
+
+LEGS = {PositionMode.ONE_WAY: (ONE_WAY,), PositionMode.HEDGE: (HEDGE_LONG, HEDGE_SHORT)}
+
+
+@attrs.define(eq=False)
+class AccountMemory:
+    """One account, as the last answers and events told it."""
+
+    config: AccountConfig | None = None
+    config_read_at: float = float("-inf")
+    leverages: dict[str, Decimal] = attrs.field(factory=dict)
+    """By symbol; kept only while a stream would tell of a change."""
+    stream_is_live: bool = False
+    _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
+
+    def stream_began(self) -> None:
+        """Changes are told from now on; what was known before may have changed unseen."""
+        self.stream_is_live = True
+        self.leverages.clear()
+
+    def stream_ended(self) -> None:
+        """Changes are told no more."""
+        self.stream_is_live = False
+        self.leverages.clear()
+        self.doubt_config()
+
+    def doubt_config(self) -> None:
+        """Have the account's mode read again before it is relied upon: no event tells of a change."""
+        self.config_read_at = float("-inf")
+
+    def take_event(self, rows: Iterable[PositionReport]) -> tuple[PositionReport, ...]:
+        """Return the rows of an event that are of the account's mode, with their leverage."""
+        rows = tuple(rows)
+        self._learn_mode(rows)
+        return tuple(self._keep(row) for row in rows if self._is_of_mode(row.leg))
+
+    def take_read(self, rows: Iterable[PositionReport]) -> tuple[PositionReport, ...]:
+        """Return the rows of a REST answer like those of an event.
+
+        A row that agrees with a newer one counts as being as new: it has lagged behind nothing.
+        """
+        rows = tuple(rows)
+        self._learn_mode(rows)
+        return tuple(self._keep(self._dated(row)) for row in rows if self._is_of_mode(row.leg))
+
+    def flat_rows(
+        self, symbol: str, told: Iterable[PositionReport], *, read_at_ms: int
+    ) -> tuple[PositionReport, ...]:
+        """Return a flat row for each leg of the symbol that an answer left out: absent means flat.
+
+        An absence carries no time of its own: it counts as of ``read_at_ms``.
+        """
+        present = {row.leg for row in told}
+        mode = PositionMode.ONE_WAY if self.config is None else self.config.mode
+        legs = (Leg(symbol, idx) for idx in LEGS[mode])
+        return self.take_read(flat_row(leg, read_at_ms) for leg in legs if leg not in present)
+
+    def learn_leverage(self, symbol: str, leverage: Decimal) -> tuple[PositionReport, ...]:
+        """Take a leverage; return the symbol's rows anew, as it concerns them."""
+        self.leverages[symbol] = leverage
+        mine = tuple(row for leg, row in self._rows.items() if leg.symbol == symbol)
+        return tuple(self._keep(row) for row in mine)
+
+    def _learn_mode(self, rows: tuple[PositionReport, ...]) -> None:
+        """Believe a row that is not flat: a position exists in one mode only, and it is account-wide."""
+        held = [row for row in rows if row.size]
+        if not held or self.config is None:
+            return
+        hedged = held[-1].leg.position_idx != ONE_WAY
+        mode = PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
+        if mode is not self.config.mode:
+            self.config = attrs.evolve(self.config, mode=mode)
+
+    def _is_of_mode(self, leg: Leg) -> bool:
+        """Tell whether a leg exists in the account's mode; flat rows of the other mode do come."""
+        if self.config is None:
+            return leg in self._rows
+        return leg.position_idx in LEGS[self.config.mode]
+
+    def _dated(self, row: PositionReport) -> PositionReport:
+        known = self._rows.get(row.leg)
+        if known is None or known.seq <= row.seq or known.size != row.size:
+            return row
+        return attrs.evolve(row, seq=known.seq, venue_time_ms=known.venue_time_ms)
+
+    def _keep(self, row: PositionReport) -> PositionReport:
+        full = attrs.evolve(row, leverage=self.leverages.get(row.leg.symbol))
+        known = self._rows.get(row.leg)
+        if known is None or known.seq <= row.seq:
+            self._rows[row.leg] = full
+        return full
+
+
+def flat_row(leg: Leg, read_at_ms: int) -> PositionReport:
+    """Return a leg without a position, as of a moment."""
+    return PositionReport(
+        leg=leg,
+        size=ZERO,
+        entry_price=None,
+        leverage=None,
+        initial_margin=None,
+        mark_price=None,
+        seq=read_at_ms,
+        venue_time_ms=read_at_ms,
+    )
