@@ -4,25 +4,30 @@ from collections.abc import Callable, Iterable
 
 from actors.runtime import TrioActor
 from exchanges.errors import ExchangeError
-from model.ledger import LedgerUnreachable
+from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable, SchemaNewer, SchemaOlder
 from supervision.restarts import Intensity
 from supervision.supervisor import ChildSpec, Exhausted, Strategy, SupervisorSpec
 
 EXPECTED_TROUBLE: tuple[type[BaseException], ...] = (ExchangeError, LedgerUnreachable, OSError)
 """Retried for ever with backoff; anything else is a crash that spends the window."""
 
-ROOT_INTENSITY = Intensity(max_restarts=3, period_s=60.0)
-FOLLOWER_INTENSITY = Intensity(max_restarts=5, period_s=60.0)
-STREAM_INTENSITY = Intensity(max_restarts=10, period_s=300.0)
-EDGE_INTENSITY = Intensity(max_restarts=10, period_s=60.0)
+FATAL_TROUBLE: tuple[type[BaseException], ...] = (LeaseTaken, LeaseLost, SchemaOlder, SchemaNewer)
+"""Nothing that a restart could mend: the engine ends at once, for the ledger is not its own (R12)."""
+
+ROOT_INTENSITY = Intensity(max_failures=3, period_s=60.0)
+FOLLOWER_INTENSITY = Intensity(max_failures=5, period_s=60.0)
+STREAM_INTENSITY = Intensity(max_failures=10, period_s=300.0)
+EDGE_INTENSITY = Intensity(max_failures=10, period_s=60.0)
 DRAIN_S = 30.0
 
 Make = Callable[[], TrioActor]
 
 
-def child(name: str, make: Make, *, shutdown_s: float = 5.0) -> ChildSpec:
-    """Return a permanent child that is restarted whatever ends it."""
-    return ChildSpec(name=name, make=make, expected=EXPECTED_TROUBLE, shutdown_s=shutdown_s)
+def child(
+    name: str, make: Make, *, shutdown_s: float = 5.0, fatal: tuple[type[BaseException], ...] = ()
+) -> ChildSpec:
+    """Return a permanent child that is restarted whatever ends it, but for ``fatal`` errors."""
+    return ChildSpec(name=name, make=make, expected=EXPECTED_TROUBLE, fatal=fatal, shutdown_s=shutdown_s)
 
 
 def follower_spec(name: str, *, account_stream: Make, follower: Make) -> SupervisorSpec:
@@ -59,7 +64,7 @@ def root_spec(
         strategy=Strategy.REST_FOR_ONE,
         intensity=ROOT_INTENSITY,
         children=(
-            child("ledger", ledger),
+            child("ledger", ledger, fatal=FATAL_TROUBLE),
             SupervisorSpec(
                 name="services",
                 strategy=Strategy.ONE_FOR_ONE,

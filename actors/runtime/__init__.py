@@ -5,7 +5,7 @@ from actors.runtime.address import Address
 from actors.runtime.errors import ActorEnded, ActorHung, MailboxFull, WouldDeadlock
 from actors.runtime.failure import all_are, describe_failure, first_of, leaves
 from actors.runtime.future import TrioFuture
-from actors.runtime.life import Life
+from actors.runtime.life import Life, Phase
 from actors.runtime.mailbox import Mailbox
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Life",
     "Mailbox",
     "MailboxFull",
+    "Phase",
     "TrioActor",
     "TrioFuture",
     "WouldDeadlock",

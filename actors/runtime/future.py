@@ -84,7 +84,8 @@ class TrioFuture(Future[T]):
         return self._wait().__await__()
 
     async def _wait(self) -> T:
-        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._is_set:
+            await trio.lowlevel.checkpoint()  # a caller that tries again and again must let others run
         while True:
             try:
                 return self._try()

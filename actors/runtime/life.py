@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -26,18 +27,32 @@ YIELD_EVERY = 10
 FAILURE_HOOK_S = 5.0
 
 
+class Phase(Enum):
+    """How far an incarnation has come."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    ENDING = "ending"
+
+
 class Life:
     """Runs an actor once: start, messages, stop or crash. Not to be used again."""
 
-    def __init__(self, actor: TrioActor, mailbox: Mailbox, *, generation: int = 1) -> None:
-        """Move ``actor`` into ``mailbox``; messages may come at once and are handled after on_start."""
+    def __init__(
+        self, actor: TrioActor, mailbox: Mailbox, *, generation: int = 1, grace_s: float = math.inf
+    ) -> None:
+        """Move ``actor`` into ``mailbox``; messages may come at once and are handled after on_start.
+
+        Args:
+            grace_s: after it was asked to stop, for the message in hand and on_stop together.
+        """
         self.mailbox = mailbox
         self.beats = 0
         """Grows with every turn of the actor's own loop."""
         self.beat_at = trio.current_time()
-        self.began_at = self.beat_at
-        self.is_serving = False
+        self.phase = Phase.STARTING
         self._actor = actor
+        self._grace_s = grace_s
         self._inbox: Inbox = actor.actor_inbox  # type: ignore[assignment]
         self._scope = trio.CancelScope()
         self._stopping = False
@@ -55,14 +70,15 @@ class Life:
 
     @property
     def beat_age_s(self) -> float:
-        """Return the seconds since the loop last turned; 0 while it waits for messages."""
+        """Return the seconds since the loop last turned, or the start began; 0 while it waits."""
         return 0.0 if self.mailbox.is_idle else trio.current_time() - self.beat_at
 
-    def stop(self, grace_s: float) -> None:
-        """Let the message in hand and on_stop finish within ``grace_s`` seconds, then cancel."""
-        self._stopping = True
-        self._scope.deadline = min(self._scope.deadline, trio.current_time() + grace_s)
-        self.mailbox.wake()
+    def stop(self) -> None:
+        """Let the message in hand and on_stop finish within the grace, then cancel."""
+        if not self._stopping:
+            self._stopping = True
+            self._scope.deadline = trio.current_time() + self._grace_s
+            self.mailbox.wake()
 
     def give_up(self, error: ActorHung) -> None:
         """Cancel it at once; it ends with ``error``."""
@@ -88,7 +104,7 @@ class Life:
                 await self._live(started)
         except (trio.Cancelled, KeyboardInterrupt):
             raise
-        except BaseException as error:  # noqa: BLE001 - one actor's end is never anybody else's
+        except BaseException as error:  # one actor's end is never anybody else's
             if first_of(error, (KeyboardInterrupt,)) is not None:
                 raise
             return self._hung or without_cancellation(error)
@@ -99,9 +115,11 @@ class Life:
         async with trio.open_nursery() as nursery:
             actor.nursery = nursery
             await actor.on_start()
-            self.is_serving = True
-            started()
-            await self._serve()
+            if not self._stopping:
+                self.phase = Phase.SERVING
+                started()
+                await self._serve()
+            self.phase = Phase.ENDING
             await actor.on_stop()
             nursery.cancel_scope.cancel()
 
@@ -120,10 +138,9 @@ class Life:
                 mailbox.look_again()
             if self.beats % YIELD_EVERY == 0:
                 await trio.lowlevel.checkpoint()
-        self.is_serving = False
 
     def _note_stop(self, entry: Entry) -> None:
-        self._stopping = True
+        self.stop()
         if entry.reply_to is not None:
             self._stop_asked.append(entry.reply_to)
 
@@ -160,7 +177,7 @@ class Life:
     def _move_out(self, why: str) -> None:
         if self._actor.actor_stopped.is_set():
             return
-        self.is_serving = False
+        self.phase = Phase.ENDING
         self._scope.deadline = math.inf
         ActorRegistry.unregister(self._actor.actor_ref)
         self._actor.actor_stopped.set()
