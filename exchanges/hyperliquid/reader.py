@@ -1,0 +1,134 @@
+"""Reads of one account: its state and balances, wherever its mode keeps them, and its leverages."""
+
+from decimal import Decimal
+
+import trio
+
+from exchanges.errors import ExchangeError, MalformedMessage
+from exchanges.hyperliquid.rest import HyperliquidRest
+from exchanges.hyperliquid.wire import (
+    Collateral,
+    Setting,
+    SpotBalance,
+    State,
+    flat_row,
+    parse_collateral,
+    parse_setting,
+    parse_spot,
+    parse_state,
+    wallet_of,
+)
+from model.account import PositionReport, WalletReport
+
+MODE_S = 900.0
+"""The operator may change the account's mode at any time; it is asked for again this often,"""
+MODE_DOUBTED_S = 60.0
+"""and this often while the perp summary contradicts it."""
+SETTING_S = 600.0
+"""A flat symbol's leverage is asked for again after this."""
+
+
+class AccountReader:
+    """Reads one account, and remembers what seldom changes."""
+
+    def __init__(self, address: str, rest: HyperliquidRest) -> None:
+        self.address = address
+        self._rest = rest
+        self._collateral: Collateral | None = None
+        self._asked_at = 0.0
+        self._settings: dict[str, tuple[Setting, float]] = {}
+        self._nudged = trio.Event()
+
+    def nudge(self) -> None:
+        """Say that the account has just moved: whoever waits to read it need not wait longer."""
+        self._nudged.set()
+
+    @property
+    def is_nudged(self) -> bool:
+        """Tell whether the account moved since it was last read."""
+        return self._nudged.is_set()
+
+    async def wait_nudge(self, most_s: float) -> None:
+        """Wait for a nudge, at most so long."""
+        with trio.move_on_after(max(0.0, most_s)):
+            await self._nudged.wait()
+
+    async def read(self) -> tuple[State, WalletReport]:
+        """Read positions and balances; raises ExchangeError's kinds."""
+        self._nudged = trio.Event()
+        state = await self.read_state()
+        collateral = await self.collateral(state)
+        spot = await self.read_spot() if collateral is Collateral.SPOT else None
+        return state, wallet_of(state, collateral, spot)
+
+    async def read_state(self) -> State:
+        """Read the positions; raises ExchangeError's kinds."""
+        state = parse_state(await self._rest.read("clearinghouseState", user=self.address))
+        self.learn(state)
+        return state
+
+    async def read_spot(self) -> SpotBalance:
+        """Read the balance of spot; raises ExchangeError's kinds."""
+        return parse_spot(await self._rest.read("spotClearinghouseState", user=self.address))
+
+    @property
+    def known_collateral(self) -> Collateral | None:
+        """Where the account's equity was when that was last asked."""
+        return self._collateral
+
+    async def collateral(self, state: State) -> Collateral:
+        """Return where the account's equity is. Raises: ExchangeError's kinds where it was never read."""
+        known, age_s = self._collateral, trio.current_time() - self._asked_at
+        if known is not None and age_s < (MODE_DOUBTED_S if _contradicts(state, known) else MODE_S):
+            return known
+        try:
+            known = parse_collateral(await self._rest.read("userAbstraction", user=self.address))
+        except ExchangeError:
+            if known is None:
+                raise
+        self._collateral, self._asked_at = known, trio.current_time()
+        return known
+
+    def learn(self, state: State) -> None:
+        """Remember leverages and margin types of open positions."""
+        now = trio.current_time()
+        for symbol, row in state.positions.items():
+            if row.leverage is not None:
+                self._settings[symbol] = Setting(leverage=row.leverage, is_cross=state.cross[symbol]), now
+
+    def learn_setting(self, symbol: str, setting: Setting) -> None:
+        """Remember what we set."""
+        self._settings[symbol] = setting, trio.current_time()
+
+    def is_cross(self, symbol: str) -> bool | None:
+        """Return whether a symbol's margin is cross, None when never told."""
+        known = self._settings.get(symbol)
+        return None if known is None else known[0].is_cross
+
+    async def rows_of(self, symbol: str) -> tuple[PositionReport, ...]:
+        """Read the one leg of a symbol, flat or not; raises ExchangeError's kinds."""
+        state = await self.read_state()
+        row = state.positions.get(symbol)
+        if row is not None:
+            return (row,)
+        leverage = await self._leverage_of_flat(symbol)
+        return (flat_row(symbol, leverage=leverage, venue_time_ms=state.time_ms),)
+
+    async def _leverage_of_flat(self, symbol: str) -> Decimal | None:
+        known = self._settings.get(symbol)
+        if known is not None and trio.current_time() - known[1] < SETTING_S:
+            return known[0].leverage
+        try:
+            data = await self._rest.read("activeAssetData", user=self.address, coin=symbol)
+            setting = parse_setting(data)
+        except MalformedMessage:
+            return None  # what an untouched asset answers is not published; then it is set first
+        self.learn_setting(symbol, setting)
+        return setting.leverage
+
+
+def _contradicts(state: State, collateral: Collateral) -> bool:
+    """Tell whether the perp summary looks like another mode's: in unified ones it reads zero."""
+    if collateral is Collateral.PERP:
+        return not state.account_value
+    return bool(state.account_value)
