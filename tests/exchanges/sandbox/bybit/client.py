@@ -113,6 +113,16 @@ class World:
             nursery.cancel_scope.cancel()
         await trio.aclose_forcefully(stream)
 
+    async def rejection(self, path: str) -> int | None:
+        """Return the HTTP status with which a WebSocket is refused, None when it is not."""
+        status: list[int] = []
+        try:
+            async with self.socket(path):
+                pass
+        except* trio_websocket.ConnectionRejected as group:
+            status += [error.status_code for error in group.exceptions]  # type: ignore[attr-defined]
+        return status[0] if status else None
+
     @asynccontextmanager
     async def private(self, *topics: str, account: str = "m") -> AsyncIterator["Socket"]:
         """Open, authenticate and subscribe."""

@@ -1,4 +1,4 @@
-"""A world in memory. Tests that use it ask for ``autojump_clock`` themselves: pytest-trio looks only there."""
+"""A world in memory; tests that use it ask for ``autojump_clock`` too: pytest-trio looks only there."""
 
 from collections.abc import AsyncIterator
 
