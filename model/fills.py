@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import attrs
 
-from model.account import Execution
+from model.account import Execution, PositionReport
 from model.amounts import ZERO
+from model.change import Change
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 
 SEEN_MAX = 10_000
@@ -39,11 +40,11 @@ class ParkedFill:
         """Return what the fill adds to its leg's signed size."""
         return self.execution.quantity * self.execution.side_sign
 
-    def comes_with(self, seq: int, venue_time_ms: int) -> bool:
-        """Tell whether a state of that seq and time shows the account after this fill (R4)."""
-        if seq >= 0 and self.execution.seq >= 0:
-            return self.execution.seq <= seq
-        return self.execution.venue_time_ms <= venue_time_ms
+    def comes_before(self, state: PositionReport | Change) -> bool:
+        """Tell whether a row, or a change, shows its leg after this fill (R4)."""
+        if state.seq >= 0 and self.execution.seq >= 0:
+            return self.execution.seq <= state.seq
+        return self.execution.venue_time_ms <= state.venue_time_ms
 
 
 class Fills:

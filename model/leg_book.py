@@ -8,7 +8,7 @@ import attrs
 from model.account import PositionReport
 from model.amounts import ZERO
 from model.change import Change, episode_after, make_change_id
-from model.fills import ParkedFill, average_price
+from model.fills import ParkedFill, average_price, total
 from model.leg import ChangeClass, Leg, classify
 
 SEQ_RESET_MS = 3_600_000
@@ -21,6 +21,8 @@ class Move:
 
     row: PositionReport
     before: Decimal
+    since: PositionReport | None
+    """The row before it: fills which that one covers belong to what it showed."""
     until: float
     """When it leaves without the fills that it waits for, in the caller's seconds."""
     received_at_ms: int
@@ -33,6 +35,12 @@ class Move:
     def reduces(self) -> bool:
         """Tell whether the move takes something off."""
         return classify(self.before, self.row.size).reduces
+
+    def explaining(self, covered: list[ParkedFill]) -> tuple[list[ParkedFill], bool]:
+        """Return the fills that made the move, of those its row covers, and whether they add up to it."""
+        since = self.since
+        own = [fill for fill in covered if since is None or not fill.comes_before(since)]
+        return own, total(own) == self.row.size - self.before
 
 
 @attrs.define(eq=False)
@@ -51,6 +59,11 @@ class LegBook:
         return ZERO if self.last is None else self.last.size_after
 
     @property
+    def known(self) -> Decimal:
+        """The size as the newest row showed it, whether it has left as a change or not."""
+        return self.moves[-1].row.size if self.moves else self.acted
+
+    @property
     def idle_since_ms(self) -> int:
         """Venue time of the last change, 0 without one."""
         return 0 if self.last is None else self.last.venue_time_ms
@@ -61,10 +74,10 @@ class LegBook:
         """Take a row: a move, a confirmation of what is known, or no news at all."""
         if self._is_stale(row, read=read):
             return
-        self.newest = row
-        before = self.moves[-1].row.size if self.moves else self.acted
+        since, self.newest = self.newest, row
+        before = self.known
         if row.size != before:
-            self.moves.append(Move(row, before, until, received_at_ms, read, began_ms))
+            self.moves.append(Move(row, before, since, until, received_at_ms, read, began_ms))
         elif self.moves and not read:
             self.moves[-1].read = False
 
@@ -108,7 +121,7 @@ class LegBook:
 
         Of a flip only the close goes: the other side needs its margin.
         """
-        moved = sum((fill.signed for fill in fills), ZERO)
+        moved = total(fills)
         kind = classify(self.acted, self.acted + moved)
         if self.last is None or self.moves or not kind.reduces:
             return None

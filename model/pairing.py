@@ -122,7 +122,7 @@ class Pairing:
         An absence carries no time or sequence, so it is no evidence by itself.
         """
         listed = {row.leg for row in rows}
-        return frozenset(leg.symbol for leg, book in self._books.items() if book.acted and leg not in listed)
+        return frozenset(leg.symbol for leg, book in self._books.items() if book.known and leg not in listed)
 
     def settled(
         self, symbol: str, rows: Iterable[PositionReport], *, now: float, received_at_ms: int
@@ -134,16 +134,14 @@ class Pairing:
         """
         told = tuple(rows)
         listed = {row.leg for row in told}
-        absent = [book for book in self._books_of(symbol) if book.acted and book.leg not in listed]
+        absent = [book for book in self._books_of(symbol) if book.known and book.leg not in listed]
         self._take((book.absent_row(told) for book in absent), now, received_at_ms, read=True, learn=False)
         self._take(told, now, received_at_ms, read=True)
         changes = self._advance_all({symbol}, now, settling=True)
         # Legs of a symbol share one sequence: a reading that has reached it covers every leg's fill.
         newest = max(told, key=lambda row: (row.seq, row.venue_time_ms), default=None)
         waiting = self._fills.of_symbol(symbol)
-        self._fills.drop(
-            fill for fill in waiting if newest is None or fill.comes_with(newest.seq, newest.venue_time_ms)
-        )
+        self._fills.drop(fill for fill in waiting if newest is None or fill.comes_before(newest))
         return changes
 
     # What time says
@@ -219,7 +217,7 @@ class Pairing:
         return book
 
     def _forget_longest_flat(self) -> None:
-        flat = [book for book in self._books.values() if not book.moves and not book.acted]
+        flat = [book for book in self._books.values() if not book.known and not book.moves]
         if flat:
             del self._books[min(flat, key=lambda book: book.idle_since_ms).leg]
 
@@ -234,16 +232,12 @@ class Pairing:
         self._drop_late(book)
         while book.moves:
             move = book.moves[0]
-            fills = [
-                it
-                for it in self._fills.of_leg(book.leg)
-                if it.comes_with(move.row.seq, move.row.venue_time_ms)
-            ]
-            explained = total(fills) == move.row.size - move.before
+            covered = [it for it in self._fills.of_leg(book.leg) if it.comes_before(move.row)]
+            fills, explained = move.explaining(covered)
             urgent = any(it.reduces for it in book.moves)
             if not (explained or urgent or settling or now >= move.until):
                 return
-            self._fills.drop(fills)
+            self._fills.drop(covered)
             yield book.confirm(fills, explained=explained, settling=settling, equity=self.master_equity)
         self._drop_undone(book)
         book.refresh(self.master_equity)
@@ -253,13 +247,13 @@ class Pairing:
         last = book.last
         if last is not None:
             fills = self._fills.of_leg(book.leg)
-            self._fills.drop(it for it in fills if it.comes_with(last.seq, last.venue_time_ms))
+            self._fills.drop(it for it in fills if it.comes_before(last))
 
     def _drop_undone(self, book: LegBook) -> None:
         """Drop fills that the newest row covers and that undid each other."""
         if book.newest is not None:
-            seq, at_ms = book.newest.seq, book.newest.venue_time_ms
-            covered = [it for it in self._fills.of_leg(book.leg) if it.comes_with(seq, at_ms)]
+            newest = book.newest
+            covered = [it for it in self._fills.of_leg(book.leg) if it.comes_before(newest)]
             if not total(covered):
                 self._fills.drop(covered)
 
