@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class ControlClient:
 
     async def events(
         self, topics: tuple[str, ...] = ("*",), *, from_seq: int | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Subscribe, then yield each event as {seq, ts, topic, ...}; `events.dropped` tells a gap.
 
         Raises: CallRefused; NoEngine when the engine goes.

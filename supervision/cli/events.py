@@ -1,6 +1,7 @@
 """`copytrader events`."""
 
 import json
+from contextlib import aclosing
 from typing import Any
 
 import click
@@ -33,8 +34,8 @@ async def _follow(
     engine: RunningEngine, topics: tuple[str, ...], from_seq: int | None, limit: int | None, as_json: bool
 ) -> None:
     count = 0
-    async with connect(engine.socket) as client:
-        async for event in client.events(topics, from_seq=from_seq):
+    async with connect(engine.socket) as client, aclosing(client.events(topics, from_seq=from_seq)) as told:
+        async for event in told:
             click.echo(json.dumps(event, ensure_ascii=False) if as_json else _line(event))
             count += 1
             if count == limit:

@@ -30,9 +30,10 @@ def run(config: Path | None, standby: bool) -> None:
     taken, orders in flight settle within 30 seconds, then it exits 0; a second signal ends it at
     once. Followers are added with `copytrader followers apply`, before or while it runs.
     """
+    settings = read_config(config)  # first: what is wrong with it is told at once
     from supervision.run import run_engine
 
-    run_engine(read_config(config), os.environ, standby=standby)
+    run_engine(settings, os.environ, standby=standby)
 
 
 class StillRunning(OperatorError):
