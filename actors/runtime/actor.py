@@ -85,7 +85,7 @@ class TrioActor(pykka.Actor):
 
 async def _run_alone(life: Life) -> None:
     try:
-        await life.run()
+        await life.run(is_registered=True)
     except (trio.Cancelled, KeyboardInterrupt):
         raise
     except BaseException:  # a system task that raises would end the whole run

@@ -15,16 +15,15 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def without_cancellation(error: BaseException) -> BaseException | None:
-    """Return what failed, without the tasks that were merely cancelled for it; a lone leaf as itself."""
+    """Return what failed, without the tasks that were merely cancelled for it, out of groups of one."""
     if isinstance(error, trio.Cancelled):
         return None
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    _, rest = error.split(trio.Cancelled)
-    if rest is None:
-        return None
-    found = list(leaves(rest))
-    return found[0] if len(found) == 1 else rest
+    rest: BaseException | None = error
+    if isinstance(error, BaseExceptionGroup) and first_of(error, (trio.Cancelled,)) is not None:
+        _, rest = error.split(trio.Cancelled)
+    while isinstance(rest, BaseExceptionGroup) and len(rest.exceptions) == 1:
+        rest = rest.exceptions[0]
+    return rest
 
 
 def all_are(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:

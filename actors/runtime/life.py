@@ -85,10 +85,11 @@ class Life:
         self._hung = error
         self._scope.cancel()
 
-    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+    async def run(self, started: Callable[[], None] = lambda: None, *, is_registered: bool = False) -> None:
         """Return when the actor has stopped, raise what ended it; ``started`` is called after on_start."""
         actor = self._actor
-        ActorRegistry.register(actor.actor_ref)
+        if not is_registered:
+            ActorRegistry.register(actor.actor_ref)
         try:
             error = await self._live_guarded(started)
             self._move_out("stopped" if error is None else "crashed")
