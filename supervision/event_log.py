@@ -100,7 +100,14 @@ async def log_events(bus: Bus, words: LastWords) -> None:
                 log.warning("events.dropped", count=item.count)
             else:
                 words.take(item.event)
-                lines.write(item)
+                _write(lines, item)
+
+
+def _write(lines: EventLog, item: Published) -> None:
+    try:
+        lines.write(item)
+    except Exception:  # an event that cannot be told must not end what tells the others
+        log.exception("event.unreadable", topic=item.topic, seq=item.seq)
 
 
 def level_of(event: object) -> int:

@@ -3,16 +3,6 @@
 from collections.abc import Iterator
 from enum import IntEnum
 
-from model.ledger.errors import (
-    LeaseLost,
-    LeaseTaken,
-    LedgerError,
-    LedgerRefused,
-    LedgerUnreachable,
-    SchemaNewer,
-    SchemaOlder,
-)
-
 
 class ExitCode(IntEnum):
     """What the service manager and scripts act on; 64, 65, 77 and 78 are not worth a restart."""
@@ -45,16 +35,6 @@ class UnsafePermissions(OperatorError):
     exit_code = ExitCode.UNSAFE
 
 
-_LEDGER_CODES: tuple[tuple[type[LedgerError], ExitCode], ...] = (
-    (SchemaOlder, ExitCode.BAD_CONFIG),
-    (SchemaNewer, ExitCode.BAD_CONFIG),
-    (LeaseTaken, ExitCode.TAKEN),
-    (LeaseLost, ExitCode.TAKEN),
-    (LedgerUnreachable, ExitCode.UNAVAILABLE),
-    (LedgerRefused, ExitCode.BAD_DATA),
-)
-
-
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the status for what ended a command; of several failures the least usual one counts."""
     codes = {_code_of(leaf) for leaf in _leaves(error)}
@@ -64,7 +44,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 def message_of(error: BaseException) -> str | None:
     """Return what the operator is told; None for a failure of our own, which owes a traceback."""
     leaves = list(_leaves(error))
-    if any(not isinstance(leaf, (OperatorError, LedgerError)) for leaf in leaves):
+    if any(not isinstance(leaf, OperatorError) and not _is_ledgers(leaf) for leaf in leaves):
         return None
     return "\n".join(str(leaf) for leaf in leaves)
 
@@ -72,7 +52,22 @@ def message_of(error: BaseException) -> str | None:
 def _code_of(error: BaseException) -> ExitCode:
     if isinstance(error, OperatorError):
         return error.exit_code
-    return next((code for kind, code in _LEDGER_CODES if isinstance(error, kind)), ExitCode.INTERNAL)
+    if not _is_ledgers(error):
+        return ExitCode.INTERNAL
+    codes = {
+        "SchemaOlder": ExitCode.BAD_CONFIG,
+        "SchemaNewer": ExitCode.BAD_CONFIG,
+        "LeaseTaken": ExitCode.TAKEN,
+        "LeaseLost": ExitCode.TAKEN,
+        "LedgerUnreachable": ExitCode.UNAVAILABLE,
+    }
+    return codes.get(type(error).__name__, ExitCode.BAD_DATA)
+
+
+def _is_ledgers(error: BaseException) -> bool:
+    from model.ledger.errors import LedgerError  # late: a client command never loads the ledger
+
+    return isinstance(error, LedgerError)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

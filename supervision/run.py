@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import attrs
@@ -42,6 +42,7 @@ READY_WITHIN_S = 60.0
 READY_POLL_S = 0.5
 STATUS_EVERY_S = 5.0
 LAST_EVENTS_S = 0.01
+WATCHER_RETRY_S = 1.0
 
 log = structlog.get_logger("supervision.run")
 
@@ -159,10 +160,10 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
     desk = make_desk(process, engine, roster, words, stop, probe)
     engine.add_edge([("control", control_socket_of(desk, process.settings, bus))])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(log_events, bus, words)
-        nursery.start_soon(probe.run)
+        nursery.start_soon(_beside, partial(log_events, bus, words))
+        nursery.start_soon(_beside, probe.run)
+        nursery.start_soon(_beside, partial(tell_service_manager, desk, ServiceManager(process.env)))
         nursery.start_soon(_stop_when_asked, engine, stop)
-        nursery.start_soon(_tell_service_manager, desk, ServiceManager(process.env))
         failure: Exception | None = None
         try:
             await engine.run()
@@ -172,6 +173,17 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+async def _beside(work: Callable[[], Awaitable[None]]) -> None:
+    """Run what only watches; its failure is logged and it begins again, trading goes on."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception:
+            log.exception("watcher.failed")
+            await trio.sleep(WATCHER_RETRY_S)
 
 
 def make_parts(process: Process, bus: Bus) -> EngineParts:
@@ -252,7 +264,7 @@ async def _cancel_when_told(engine: Engine, stop: StopRequest) -> None:
     engine.cancel()
 
 
-async def _tell_service_manager(desk: ServiceDesk, manager: ServiceManager) -> None:
+async def tell_service_manager(desk: ServiceDesk, manager: ServiceManager) -> None:
     """READY after the first reconciliation, or after 60 s degraded; then the watchdog's food."""
     if not manager.listens:
         return

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 
 import click
@@ -83,11 +84,10 @@ def run_command(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, `| head` say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the end of the line: told, without secrets, and a status
         words = message_of(error)
-        if words is None:
-            raise
-        click.echo(REDACTOR.text(f"copytrader: {words}"), err=True)
+        told = f"copytrader: {words}" if words else "".join(traceback.format_exception(error)).rstrip()
+        click.echo(REDACTOR.text(told), err=True)
         return exit_code_of(error)
     return status if isinstance(status, int) else ExitCode.OK
 

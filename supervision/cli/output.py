@@ -40,8 +40,8 @@ def console() -> Console:
 
 
 def cell(value: object) -> str:
-    """Return a value as a table shows it."""
-    if value is None or value == "":
+    """Return a value as a table shows it; a blank text stays blank."""
+    if value is None:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"

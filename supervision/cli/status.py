@@ -79,7 +79,7 @@ def _rows(follower: Mapping[str, Any]) -> list[tuple[object, ...]]:
         for leg in follower["legs"]
     ]
     if not legs:
-        return [(*head, "", "", "", "", note)]
+        return [(*head, None, None, None, None, note)]
     first, *others = legs
     words = "; ".join(part for part in (first[4], note) if part)
     return [(*head, *first[:4], words), *(("", "", "", "", *leg) for leg in others)]

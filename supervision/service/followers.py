@@ -7,7 +7,7 @@ import attrs
 from model.ledger import Applied, FollowerRow, LedgerUnreachable, Store
 from model.settings import FollowerMode
 from supervision.control import Conflict, InvalidParams, NoParams, NotFound, NotReady
-from supervision.roster import RosterRefused, open_roster, seal_roster
+from supervision.roster import Roster, RosterRefused, open_roster, seal_roster
 from supervision.service.calls import recorded
 from supervision.service.desk import ServiceDesk
 from supervision.service.observation import observe
@@ -101,26 +101,27 @@ async def _apply(desk: ServiceDesk, entries: Sequence[FollowerEntry], *, prune: 
     master = desk.engine.parts.master_credentials
     now_ms = desk.clock.wall_ms()
 
-    def write(store: Store) -> tuple[Applied, list[FollowerRow]]:
+    exchanges = desk.engine.parts.venues
+
+    def write(store: Store) -> tuple[Applied, Roster]:
         with store.unit():
             rows = seal_roster(entries, store.followers(), desk.keys, master=master, now_ms=now_ms)
-            return store.apply_followers(rows, prune=prune), store.followers()
+            applied = store.apply_followers(rows, prune=prune)
+            return applied, open_roster(store.followers(), desk.keys, exchanges=exchanges, master=master)
 
     try:
-        applied, rows = await desk.ledger.read(write)
+        applied, roster = await desk.ledger.read(write)
     except RosterRefused as error:
         raise Conflict(error.message, hint="nothing was changed") from None
     except LedgerUnreachable as error:
         raise NotReady(f"nothing was changed: {error}") from error
-    await bring_in_line(desk, rows)
+    await bring_in_line(desk, roster)
     return applied
 
 
-async def bring_in_line(desk: ServiceDesk, rows: Sequence[FollowerRow]) -> None:
+async def bring_in_line(desk: ServiceDesk, roster: Roster) -> None:
     """Start, stop and change followers until the engine runs what the ledger says; idempotent."""
     engine = desk.engine
-    master = engine.parts.master_credentials
-    roster = open_roster(rows, desk.keys, exchanges=engine.parts.venues, master=master)
     wanted = {account.settings.name: account for account in roster.accounts}
     desk.barred.clear()
     desk.barred.update(roster.barred)

@@ -44,6 +44,7 @@ def finished(state: CopyState, reason: Reason | None = None) -> CopyFinished:
         state=state,
         reason=reason,
         orders=1,
+        caught_up=False,
         received_to_sent_ms=3.0,
         received_to_acknowledged_ms=None,
         received_to_filled_ms=None,

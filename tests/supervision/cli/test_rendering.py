@@ -1,0 +1,178 @@
+"""What people see: tables and sentences made from the engine's answers, and what --json passes on."""
+
+import json
+from typing import Any
+
+import pytest
+
+from supervision.cli.app import run_command
+from supervision.cli.options import RunningEngine
+
+LEG = {
+    "symbol": "BTCUSDT",
+    "position_idx": 0,
+    "target": "0.2",
+    "position": "0.19",
+    "drift": "-0.01",
+    "owned": True,
+    "skipped": None,
+}
+FOLLOWER = {
+    "name": "alice",
+    "exchange": "bybit",
+    "state": "ready",
+    "detail": "",
+    "answered": True,
+    "equity": "10000.5",
+    "legs": [LEG, {**LEG, "symbol": "ETHUSDT", "owned": False, "target": "0", "drift": "1"}],
+    "unknown_orders": 1,
+    "busy_symbols": [],
+}
+ANSWERS: dict[str, Any] = {
+    "status": {
+        "ready": False,
+        "health": "degraded",
+        "problems": ["bob: starting: refused"],
+        "uptime_s": 61.5,
+        "instance": "host-1",
+        "ledger": {"where": "sqlite ledger l.db", "lease_held": True},
+        "master": {
+            "exchange": "bybit",
+            "reconciled": True,
+            "detail": "",
+            "equity": "100000",
+            "legs": [{"symbol": "BTCUSDT", "position_idx": 0, "size": "0.4"}],
+        },
+        "followers": [FOLLOWER, {**FOLLOWER, "name": "bob", "state": "starting", "equity": None, "legs": []}],
+    },
+    "health": {"ready": False, "health": "degraded", "problems": ["x"], "quarantined": ["carol"]},
+    "positions": {
+        "master": [
+            {"symbol": "BTCUSDT", "position_idx": 0, "size": "0.4", "entry_price": "5", "leverage": "10"}
+        ],
+        "followers": [{"follower": "alice", "exchange": "bybit", **LEG}],
+        "unheard": ["bob"],
+    },
+    "copies": {
+        "copies": [
+            {
+                "copy_id": "c0ffee",
+                "claimed_at_ms": 1_790_000_000_000,
+                "follower": "alice",
+                "leg": {"symbol": "BTCUSDT", "position_idx": 0},
+                "change_class": "open",
+                "state": "applied",
+                "reason": None,
+                "orders": [{"filled": "0.2"}, {"filled": "0"}],
+            }
+        ]
+    },
+    "explain": {"copy_id": "c0ffee", "follower": "alice", "state": "skipped", "reason": "paused"},
+    "tree": {
+        "trees": [
+            {
+                "name": "root",
+                "kind": "supervisor",
+                "state": "running",
+                "strategy": "rest_for_one",
+                "restarts": 0,
+                "mailbox_depth": None,
+                "next_start_s": None,
+                "last_crash": None,
+                "last_crash_age_s": None,
+                "children": [
+                    {
+                        "name": "pairing",
+                        "kind": "actor",
+                        "state": "backoff",
+                        "strategy": None,
+                        "restarts": 2,
+                        "mailbox_depth": 3,
+                        "next_start_s": 1.5,
+                        "last_crash": "ValueError: no",
+                        "last_crash_age_s": 2.0,
+                        "children": [],
+                    }
+                ],
+            }
+        ]
+    },
+    "pause": {"name": "alice", "state": "paused", "warning": "the ledger is away"},
+    "actor.restart": {"actor": "alice", "done": "revived"},
+}
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+    calls: list[tuple[str, dict[str, object]]] = []
+
+    def call(self: RunningEngine, method: str, **params: object) -> Any:
+        calls.append((method, params))
+        return ANSWERS[method]
+
+    monkeypatch.setattr(RunningEngine, "call", call)
+    return calls
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert run_command([*arguments, "--socket", "/none"]) == status
+    return capsys.readouterr().out
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_status(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "status")
+
+    assert "engine: degraded, up 61.5 s, host-1" in text
+    assert "! bob: starting: refused" in text
+    assert "master: bybit, live and reconciled, equity 100000, BTCUSDT:0 0.4" in text
+    found = rows(text)
+    assert found[-3][:8] == ["alice", "bybit", "ready", "10000.5", "BTCUSDT:0", "0.2", "0.19", "-0.01"]
+    assert " ".join(found[-3][8:]) == "1 orders without an outcome"
+    assert found[-2] == ["ETHUSDT:0", "0", "0.19", "1", "foreign"]
+    assert found[-1][:4] == ["bob", "bybit", "starting", "-"]
+
+
+def test_health_exits_1_when_degraded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "quarantined: carol" in shown(capsys, "health", status=1)
+
+
+def test_positions_put_the_master_first(capsys: pytest.CaptureFixture[str]) -> None:
+    found = rows(shown(capsys, "positions"))
+
+    assert [row[1] for row in found[1:3]] == ["master", "alice"]
+    assert found[3] == ["not", "heard", "from:", "bob"]
+
+
+def test_copies_and_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = rows(shown(capsys, "copies"))[1:]
+    assert line[0] == "c0ffee"
+    assert line[-5:] == ["open", "applied", "-", "0.2", "2"]
+    assert "was skipped: the follower is paused (paused)." in shown(capsys, "explain", "c0ffee")
+
+
+def test_tree_shows_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "tree")
+
+    assert "root  running  rest_for_one" in text
+    assert "pairing  backoff  restarts 2  mailbox 3  next start in 1.5 s  2 s ago: ValueError: no" in text
+
+
+def test_changes_carry_an_id_and_a_reason_and_tell_warnings(
+    capsys: pytest.CaptureFixture[str], engine: list[tuple[str, dict[str, object]]]
+) -> None:
+    assert "alice: paused" in shown(capsys, "followers", "pause", "alice", "--reason", "moving")
+    assert "alice: revived" in shown(capsys, "restart", "alice")
+
+    (pause, restart) = engine
+    assert (pause[0], pause[1]["name"], pause[1]["reason"]) == ("pause", "alice", "moving")
+    assert pause[1]["request_id"] != restart[1]["request_id"]
+
+
+@pytest.mark.parametrize("name", ["status", "positions", "copies", "tree"])
+def test_json_is_the_engines_own_answer(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(shown(capsys, name, "--json")) == ANSWERS[name]
