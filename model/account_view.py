@@ -37,6 +37,10 @@ class AccountView:
         """Return the sizes of the symbol's legs that are not flat, by position_idx."""
         return {leg.position_idx: self.size(leg) for leg in self.open_legs() if leg.symbol == symbol}
 
+    def rows_of(self, symbol: str) -> tuple[PositionReport, ...]:
+        """Return the last rows of the symbol's legs, flat ones too."""
+        return tuple(row for leg, row in self.positions.items() if leg.symbol == symbol)
+
     def open_legs(self) -> tuple[Leg, ...]:
         """Return the legs with a position."""
         return tuple(leg for leg, row in self.positions.items() if row.size)
@@ -63,7 +67,7 @@ class AccountView:
             self.wallet = report
 
     def apply_snapshot(self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument]) -> bool:
-        """Take a REST snapshot; return whether the view agreed within a lot and 0.1 % of balance."""
+        """Take a REST snapshot; return whether the view agreed within a lot and 0.1 % of equity."""
         agreed = self._agrees(snapshot, instruments)
         self.apply_positions(snapshot.positions)
         self.apply_wallet(snapshot.wallet)
@@ -118,7 +122,7 @@ class AccountView:
             lot = instrument.lot_size if instrument else ZERO
             if abs(self.size(row.leg) - row.size) > lot:
                 return False
-        return _balances_agree(self.wallet.wallet_balance, snapshot.wallet.wallet_balance)
+        return _balances_agree(self.wallet, snapshot.wallet)
 
 
 def _older(row: PositionReport, known: PositionReport) -> bool:
@@ -127,7 +131,11 @@ def _older(row: PositionReport, known: PositionReport) -> bool:
     return row.venue_time_ms < known.venue_time_ms
 
 
-def _balances_agree(ours: Decimal | None, theirs: Decimal | None) -> bool:
-    if ours is None or theirs is None:
+def _balances_agree(ours: WalletReport, theirs: WalletReport) -> bool:
+    """Tell whether the balances are within 0.1 % of equity; an answer older than the stream says nothing."""
+    if ours.wallet_balance is None or theirs.wallet_balance is None:
         return True
-    return abs(ours - theirs) <= abs(theirs) * EQUITY_TOLERANCE
+    if theirs.venue_time_ms < ours.venue_time_ms:
+        return True
+    worth = theirs.wallet_balance if theirs.equity is None else theirs.equity
+    return abs(ours.wallet_balance - theirs.wallet_balance) <= abs(worth) * EQUITY_TOLERANCE

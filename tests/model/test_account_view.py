@@ -95,6 +95,24 @@ def test_a_balance_off_by_more_than_a_thousandth_disagrees() -> None:
     assert not view.apply_snapshot(AccountSnapshot(positions=rows, wallet=wallet("1003", time_ms=2)), {})
 
 
+def test_the_tolerance_is_of_equity_and_not_of_the_balance() -> None:
+    view, _ = fresh_view()
+    rows = (position("2"),)
+    richer = attrs.evolve(wallet("1003", time_ms=1), equity=Decimal(4000))
+
+    assert view.apply_snapshot(AccountSnapshot(positions=rows, wallet=richer), {})
+
+
+def test_a_balance_from_before_the_streams_last_word_is_no_disagreement() -> None:
+    view, _ = fresh_view()
+    view.apply_wallet(wallet("500", time_ms=9))
+
+    assert view.apply_snapshot(
+        AccountSnapshot(positions=(position("2"),), wallet=wallet("1000", time_ms=8)), {}
+    )
+    assert view.wallet == wallet("500", time_ms=9)
+
+
 def test_an_absent_leg_is_asked_for_and_not_believed() -> None:
     view, _ = fresh_view()
     empty = AccountSnapshot(positions=(), wallet=wallet("1000"))

@@ -229,6 +229,13 @@ def test_a_small_reduction_is_deferred_until_the_target_is_a_tradable_order_away
     assert orders(second) == ["sell 0.06"]
 
 
+def test_a_deferred_reduction_is_told_even_where_the_master_had_added_before() -> None:
+    strict = make_instrument(min_notional_exempts_reductions=False)
+    goal = make_goal("1", "1.9", moving=Decimal(2))
+
+    assert decide(goal, make_situation("0.2", instrument=strict)).reason is Reason.DEFERRED
+
+
 def test_above_the_maximum_a_close_is_split_and_closes_all() -> None:
     situation = make_situation("0.2", instrument=make_instrument(max_market_quantity=Decimal("0.08")))
 

@@ -213,6 +213,13 @@ def test_leverage_is_the_least_of_three(
     assert found == amount(expected)
 
 
+def test_no_tier_grants_more_than_the_instrument() -> None:
+    low = make_instrument(tiers=TIERS, max_leverage=Decimal(25))
+
+    assert leverage_for(Decimal(80), Limits(), low, Decimal(100)) == 25
+    assert leverage_for(Decimal(80), Limits(), make_instrument(), Decimal(100)) == 80
+
+
 def test_leverage_is_rounded_down_to_the_venues_step() -> None:
     whole = make_instrument(leverage_step=Decimal(1))
 
