@@ -258,11 +258,15 @@ def _mapped_errors() -> Iterator[None]:
 
 
 async def _body(response: httpx.Response) -> bytes:
+    """Read a body whole. One that is too large is read on without being kept: streams are not cut."""
     body = bytearray()
+    size = 0
     async for part in response.aiter_bytes():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            raise httpx.ReadError(f"a body of more than {BODY_BYTES_MAX} bytes")
+        size += len(part)
+        if size <= BODY_BYTES_MAX:
+            body += part
+    if size > BODY_BYTES_MAX:
+        raise httpx.ReadError(f"a body of {size} bytes")
     return bytes(body)
 
 
