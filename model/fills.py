@@ -18,7 +18,7 @@ from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 SEEN_MAX = 10_000
 """Execution ids remembered against repeats; a venue repeats within seconds."""
 ORDERS_MAX = 5_000
-PARKED_MAX = 5_000
+PARKED_MAX = 1_000
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -55,16 +55,17 @@ class Fills:
         self._count = 0
         self._seen: dict[tuple[str, str], None] = {}
         self._order_idx: dict[str, int] = {}
-        self._modes: dict[str, PositionMode] = {}
+        self._modes: dict[str, tuple[PositionMode, int]] = {}
 
-    def learn_mode(self, leg: Leg) -> None:
-        """Take the symbol's position mode from a leg that the venue reported."""
-        one_way = leg.position_idx == ONE_WAY
-        self._modes[leg.symbol] = PositionMode.ONE_WAY if one_way else PositionMode.HEDGE
+    def learn_mode(self, leg: Leg, venue_time_ms: int) -> None:
+        """Take the symbol's position mode from a leg as the venue reported it, unless a later one spoke."""
+        if venue_time_ms >= self._modes.get(leg.symbol, (None, 0))[1]:
+            one_way = leg.position_idx == ONE_WAY
+            self._modes[leg.symbol] = PositionMode.ONE_WAY if one_way else PositionMode.HEDGE, venue_time_ms
 
     def mode(self, symbol: str) -> PositionMode | None:
         """Return the symbol's position mode, None when never told."""
-        return self._modes.get(symbol)
+        return self._modes[symbol][0] if symbol in self._modes else None
 
     def learn_order(self, order_id: str, leg: Leg) -> None:
         """Take the leg of an order: its row carries the position_idx that executions lack."""
@@ -89,27 +90,27 @@ class Fills:
         if self._count > PARKED_MAX:
             self.drop([min(self.every(), key=lambda it: it.parked_at)])
 
-    def leg_of(self, execution: Execution) -> Leg | None:
-        """Return the fill's leg; None while neither its order nor the symbol's mode is known.
+    def idx_of(self, execution: Execution) -> int | None:
+        """Return the fill's position_idx; None while neither its order nor the symbol's mode is known.
 
         The order's own row decides where it is known. Else, in hedge mode (bybit.md 3.4): what
         closes is of the other side's leg, what opens of its own.
         """
-        symbol = execution.symbol
         known = self._order_idx.get(execution.order_id, execution.position_idx)
         if known is not None:
-            return Leg(symbol, known)
-        mode = self._modes.get(symbol)
+            return known
+        mode = self.mode(execution.symbol)
         if mode is PositionMode.ONE_WAY:
-            return Leg(symbol, ONE_WAY)
+            return ONE_WAY
         if mode is None or execution.closed_size is None:
             return None
         long = (execution.side_sign > 0) != bool(execution.closed_size)
-        return Leg(symbol, HEDGE_LONG if long else HEDGE_SHORT)
+        return HEDGE_LONG if long else HEDGE_SHORT
 
     def of_leg(self, leg: Leg) -> list[ParkedFill]:
         """Return a leg's parked fills, in order of their arrival."""
-        return [fill for fill in self.of_symbol(leg.symbol) if self.leg_of(fill.execution) == leg]
+        idx = leg.position_idx
+        return [fill for fill in self.of_symbol(leg.symbol) if self.idx_of(fill.execution) == idx]
 
     def of_symbol(self, symbol: str) -> list[ParkedFill]:
         """Return a symbol's parked fills, those without a leg too."""
@@ -118,10 +119,6 @@ class Fills:
     def every(self) -> list[ParkedFill]:
         """Return all parked fills."""
         return [fill for parked in self._parked.values() for fill in parked.values()]
-
-    def symbols(self) -> tuple[str, ...]:
-        """Return the symbols with parked fills."""
-        return tuple(symbol for symbol, parked in self._parked.items() if parked)
 
     def drop(self, fills: Iterable[ParkedFill]) -> None:
         """Forget parked fills; a repeat of one is still known as such."""

@@ -52,7 +52,7 @@ class Pairing:
         self._watched_before = bool(memory)
         for leg, change in memory.items():
             if change.size_after:
-                self._fills.learn_mode(leg)
+                self._fills.learn_mode(leg, change.venue_time_ms)
 
     @property
     def legs(self) -> dict[Leg, Change]:
@@ -159,9 +159,9 @@ class Pairing:
     def expire(self, *, now: float) -> tuple[Change, ...]:
         """End the waits that ran out; return the changes that leave without what they waited for."""
         changes = list(self._advance_all({leg.symbol for leg, it in self._books.items() if it.moves}, now))
-        for leg in dict.fromkeys(self._fills.leg_of(fill.execution) for fill in self._fills.every()):
-            if leg is not None and leg in self._books:
-                changes.extend(self._reduce_alone(self._books[leg], now))
+        for symbol in sorted({fill.execution.symbol for fill in self._fills.every()}):
+            for book in self._books_of(symbol):
+                changes.extend(self._reduce_alone(book, now))
         self._fills.drop(fill for fill in self._fills.every() if now >= fill.parked_at + FORGET_S)
         return tuple(changes)
 
@@ -190,7 +190,7 @@ class Pairing:
         symbols = set()
         for row in rows:
             if learn:
-                self._fills.learn_mode(row.leg)
+                self._fills.learn_mode(row.leg, row.venue_time_ms)
             began_ms = self._began_ms(row) if read else row.venue_time_ms
             self._book(row.leg).take(
                 row, until=until, received_at_ms=received_at_ms, read=read, began_ms=began_ms
