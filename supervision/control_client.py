@@ -41,6 +41,10 @@ class NoEngine(OperatorError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+class EngineGone(NoEngine):
+    """The engine was there and went before it answered: what it was asked to do may have been done."""
+
+
 class NotAllowed(OperatorError):
     """This user may not open the socket."""
 
@@ -145,8 +149,8 @@ class ControlClient:
         error = message["error"]
         return CallRefused(error if isinstance(error, Mapping) else {"message": str(error)})
 
-    def _lost(self, why: str) -> NoEngine:
-        return NoEngine(f"the engine at {self._path} cannot be spoken to: {why}")
+    def _lost(self, why: str) -> EngineGone:
+        return EngineGone(f"the engine at {self._path} cannot be spoken to: {why}")
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from supervision.tree import child, edge_spec, follower_group, follower_spec, ro
 __all__ = ["Engine", "EngineParts", "FollowerAccount"]
 
 EDGE_RETRY_S = 60.0
+EDGE_RESTART_S = 0.2
 CLOSE_S = 5.0
 
 EdgeChild = tuple[str, Callable[[], TrioActor]]
@@ -74,6 +75,7 @@ class Engine:
         self._added_at: dict[str, float] = {}
         self._edge_children: tuple[EdgeChild, ...] = ()
         self._edge: Supervisor | None = None
+        self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._changing = trio.Lock()
         self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
@@ -126,6 +128,7 @@ class Engine:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
                     if self._edge_children:
                         nursery.start_soon(self._run_edge)
                     try:
@@ -134,6 +137,7 @@ class Engine:
                         failure = error
                     nursery.cancel_scope.cancel()
         finally:
+            self._nursery = None
             await self._close()
         if failure is not None:
             raise failure
@@ -164,6 +168,17 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - whatever ended it, trading goes on
                 self.parts.bus.publish(TroubleMet(where="edge", what=f"{type(error).__name__}: {error}"))
             await trio.sleep(EDGE_RETRY_S)
+
+    def restart_edge(self, name: str) -> None:
+        """Restart an actor beside the trading tree a moment later: it may be the one that has to answer."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self._restart_edge, name)
+
+    async def _restart_edge(self, name: str) -> None:
+        await trio.sleep(EDGE_RESTART_S)
+        if self._edge is not None:
+            with suppress(LookupError, ValueError):  # it has just ended: it is started again anyway
+                await self._edge.restart(name)
 
     async def _close(self) -> None:
         with trio.move_on_after(CLOSE_S, shield=True):

@@ -11,6 +11,7 @@ from typing import Any
 from supervision.reason_words import AFTER_DECIDING, GATES, REASON_WORDS
 
 UNKNOWN = "unknown"
+FRACTION_DIGITS_MAX = 12
 STEPS = ("event", "received", "claimed", "decided", "sent", "acknowledged", "filled", "finished")
 
 _STATES = {
@@ -173,7 +174,13 @@ def _times(times: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _or_unknown(value: object) -> str:
-    return UNKNOWN if value is None or value == "" else str(value)
+    """Return a value as text; an endless fraction is cut, the copy's JSON has all of it."""
+    if value is None or value == "":
+        return UNKNOWN
+    text = str(value)
+    whole, point, fraction = text.partition(".")
+    endless = whole.lstrip("-").isdigit() and len(fraction) > FRACTION_DIGITS_MAX
+    return f"{whole}{point}{fraction[:FRACTION_DIGITS_MAX]}..." if endless else text
 
 
 def _seconds(value: object) -> str:

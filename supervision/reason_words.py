@@ -60,7 +60,6 @@ GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
     ("not paused", False, frozenset({"paused"})),
     ("position is ours", False, frozenset({"foreign_position"})),
     ("symbol listed", False, frozenset({"symbol_not_listed"})),
-    ("something to reduce or open", False, frozenset({"nothing_to_do", "already_flat"})),
     ("engine not stopping", True, frozenset({"engine_stopping"})),
     ("openings allowed", True, frozenset({"close_only"})),
     ("ledger durable", True, frozenset({"ledger_unreachable"})),
@@ -90,6 +89,7 @@ GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
             | {"symbol_not_allowed", "leverage_tier"}
         ),
     ),
+    ("something to reduce or open", False, frozenset({"nothing_to_do", "already_flat"})),
     (
         "lot and minimum",
         False,

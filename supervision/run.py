@@ -42,6 +42,8 @@ READY_WITHIN_S = 60.0
 READY_POLL_S = 0.5
 STATUS_EVERY_S = 5.0
 LAST_EVENTS_S = 0.01
+ANSWER_S = 0.1
+"""Whoever asked us to stop over the socket gets an answer first."""
 WATCHER_RETRY_S = 1.0
 
 log = structlog.get_logger("supervision.run")
@@ -250,6 +252,7 @@ async def _watch_signals(
 
 async def _stop_when_asked(engine: Engine, stop: StopRequest) -> None:
     await stop.wanted.wait()
+    await trio.sleep(ANSWER_S)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_when_told, engine, stop)
         if not stop.hurried.is_set():

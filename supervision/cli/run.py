@@ -15,6 +15,7 @@ from supervision.cli.options import (
     reason_option,
 )
 from supervision.cli.output import print_json
+from supervision.control_client import EngineGone
 from supervision.exits import ExitCode, OperatorError
 
 STOP_S_MAX = 60.0
@@ -52,7 +53,11 @@ def stop(engine: RunningEngine, now: bool, reason: str, as_json: bool) -> None:
 
     Positions stay as they are. Without --now, orders in flight settle first, 30 seconds at most.
     """
-    answer = engine.change("shutdown", mode="now" if now else "drain", reason=reason)
+    mode = "now" if now else "drain"
+    try:
+        answer = engine.change("shutdown", mode=mode, reason=reason)
+    except EngineGone:  # it stopped faster than it answered; whether it did is seen below
+        answer = {"stopping": mode}
     if not engine.wait_until_gone(STOP_S_MAX, sleep=time.sleep):
         raise StillRunning(f"the engine is still stopping after {STOP_S_MAX:g} s", hint="see its log")
     if as_json:

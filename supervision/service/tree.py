@@ -40,11 +40,13 @@ async def restart_actor(engine: Engine, name: str) -> str:
     Returns what was done, "" when there is nothing of that name. Raises: Conflict when it cannot be.
     """
     wanted = follower_group(name) if name in engine.followers else name
-    for supervisor in (engine.root, engine.edge):
-        if supervisor is None or (node := supervisor.describe().find(wanted)) is None:
-            continue
-        await _restart(supervisor, wanted)
+    node = engine.root.describe().find(wanted)
+    if node is not None:
+        await _restart(engine.root, wanted)
         return "revived" if node.state in OUT_OF_SERVICE else "restarted"
+    if engine.edge is not None and engine.edge.describe().find(wanted) is not None:
+        engine.restart_edge(wanted)
+        return "restarted"
     return ""
 
 

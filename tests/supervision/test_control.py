@@ -29,7 +29,7 @@ from supervision.control import (
 from supervision.control_client import CallRefused, NoEngine, connect, new_request_id
 from supervision.exits import ExitCode, UnsafePermissions
 
-LIMITS = Limits(clients=3, line_bytes=4096, partial_line_s=0.2, write_s=0.2, threaded_line_bytes=1024)
+LIMITS = Limits(clients=3, line_bytes=4096, partial_line_s=0.4, write_s=0.2, threaded_line_bytes=1024)
 
 
 class Scope(Enum):

@@ -126,3 +126,12 @@ def test_every_reason_has_its_words_and_gates_hold_reasons_that_exist() -> None:
     named = [reason for _, _, reasons in GATES for reason in reasons]
     assert len(named) == len(set(named))
     assert make_change().initial_margin == Decimal("1200.5")
+
+
+def test_an_endless_fraction_is_cut_for_people(tmp_path: Path) -> None:
+    endless = DECISION | {"target": "0.12440727737618070371611382444605732761768176051703"}
+
+    text = "\n".join(explain_copy(kept(tmp_path, explain={"decisions": [endless], "times": TIMES})))
+
+    assert "target = 0.124407277376...\n" in text
+    assert "equity 10000 " in text

@@ -107,6 +107,9 @@ def test_an_engine_whose_venue_is_away_answers_everything_and_stops_by_signal(
     assert said("followers", "list", "--json")["followers"][0]["mode"] == "paused"
     assert said("followers", "apply", "followers.toml", "--json")["unchanged"] == ["alice"]
     assert "restarted" in said("restart", "alice")
+    assert "restarted" in said("restart", "control")
+    time.sleep(0.5)  # a socket that comes back answers; the engine beside it never went
+    assert said("status", "--json")["pid"] == engine.pid
     assert (
         "crashed"
         in said("events", "--json", "--from-seq", "1", "--topic", "actor.crashed", "--limit", "1")["topic"]
