@@ -77,7 +77,8 @@ def engine(live: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait()
+        with process:  # closes the pipes too
+            process.wait()
 
 
 @pytest.fixture
