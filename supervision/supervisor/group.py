@@ -142,6 +142,7 @@ class Group(Node):
         node.note_crash(error, expected=expected)
         fatal = None if spec is None else first_of(error, spec.fatal)
         if fatal is not None:
+            self._stop_children(error)
             self.tree.end_now(fatal)
             return False
         if spec is not None and not _is_to_restart(spec, error):
