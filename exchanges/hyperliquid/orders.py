@@ -36,6 +36,11 @@ ORDER_LIFE_MS = 3_000
 """An order that names no expiry gets one: "not found" is believed only of what can no longer arrive."""
 LIFE_MS_MIN = 100
 """An order with less time left is not worth sending; one that comes too late costs five actions."""
+STANDING_RETRY_S = 10.0
+STANDING_REFUSED_S = 60.0
+"""A person has to approve the agent: no hurry."""
+ACTIONS_FIRST_ASKED_S = 120.0
+"""Not at once: at a start every account asks for more than this, and for more important things."""
 ACTIONS_ASKED_S = 600.0
 ACTIONS_ASKED_LOW_S = 60.0
 ACTIONS_LOW = 1_000
@@ -158,12 +163,21 @@ class HyperliquidOrders:
         wait_s = 0.0
         while True:
             await trio.sleep(wait_s)
-            wait_s = await self._ask_ahead()
+            wait_s = await (self._ask_for_actions() if self._standing.is_known else self._ask_standing())
 
-    async def _ask_ahead(self) -> float:
-        """Ask who we are and how many actions are left; return after how many seconds to ask again."""
+    async def _ask_standing(self) -> float:
+        """Ask for whom the agent acts; return after how many seconds to ask on."""
         try:
             await self._standing.vault()
+        except RequestRejected:
+            return STANDING_REFUSED_S
+        except ExchangeError:
+            return STANDING_RETRY_S
+        return ACTIONS_FIRST_ASKED_S
+
+    async def _ask_for_actions(self) -> float:
+        """Ask how many actions are left; return after how many seconds to ask again."""
+        try:
             data = await self._rest.read("userRateLimit", user=self._reader.address)
             self._door.budget.learn(*parse_rate_limit(data))
         except ExchangeError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from exchanges.errors import ExchangeError, MalformedMessage, Refusal, RequestRejected, StreamLost
+from exchanges.errors import ExchangeError, MalformedMessage, StreamLost
 from exchanges.hyperliquid.limits import EXCHANGE, AddressLimits
 from exchanges.hyperliquid.order_tape import OrderTape
 from exchanges.hyperliquid.reader import AccountReader
@@ -50,12 +50,20 @@ TOPICS = ("clearinghouseState", "orderUpdates", "userFills")
 
 
 class HyperliquidPrivateStream:
-    """One life of an account's stream; iteration raises StreamLost."""
+    """One life of an account's stream.
+
+    Iteration raises StreamLost; RequestRejected (AUTH) once the agent is known to have no rights.
+    """
 
     def __init__(
-        self, reader: AccountReader, session: Session | None, collateral: Collateral | None = None
+        self,
+        reader: AccountReader,
+        standing: Standing,
+        session: Session | None,
+        collateral: Collateral | None = None,
     ) -> None:
         self._reader = reader
+        self._standing = standing
         self._session = session
         self._collateral = collateral
         self._lost = ""
@@ -78,6 +86,7 @@ class HyperliquidPrivateStream:
     async def __anext__(self) -> StreamEvent:
         """Return the next event; a state that tells nothing new was still heard."""
         while not self._events:
+            self._standing.check()
             if self._lost:
                 raise StreamLost(self._lost, exchange=EXCHANGE)
             if self._session is None:
@@ -214,30 +223,26 @@ async def open_private_stream(
     url: str, *, network: Network, reader: AccountReader, standing: Standing, limits: AddressLimits
 ) -> AsyncIterator[HyperliquidPrivateStream]:
     """Start watching an account; raises StreamLost or RequestRejected (AUTH)."""
-    collateral = await _account_mode(reader, standing)
+    standing.check()
+    collateral = await _account_mode(reader)
     if not limits.streams.take(reader.address):
-        yield HyperliquidPrivateStream(reader, None)
+        yield HyperliquidPrivateStream(reader, standing, None)
         return
     try:
         if not limits.take_socket(Urgency.OPEN):
-            yield HyperliquidPrivateStream(reader, None)
+            yield HyperliquidPrivateStream(reader, standing, None)
             return
         async with open_websocket(network, url, exchange=EXCHANGE) as socket:
             session = Session(socket)
             await _subscribe(session, reader.address, collateral, limits)
-            yield HyperliquidPrivateStream(reader, session, collateral)
+            yield HyperliquidPrivateStream(reader, standing, session, collateral)
     finally:
         limits.streams.give_back(reader.address)
 
 
-async def _account_mode(reader: AccountReader, standing: Standing) -> Collateral:
+async def _account_mode(reader: AccountReader) -> Collateral:
     try:
-        await standing.vault()
         return await reader.collateral(await reader.read_state())
-    except RequestRejected as error:
-        if error.refusal is Refusal.AUTH:
-            raise
-        raise StreamLost(str(error), exchange=EXCHANGE) from error
     except ExchangeError as error:
         raise StreamLost(str(error), exchange=EXCHANGE) from error
 
