@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import attrs
+import pytest
 import trio
 
 from actors.messages import CrashNow
@@ -176,3 +178,25 @@ async def test_cancelling_does_not_wait_for_anybody(tmp_path: Path, autojump_clo
         assert trio.current_time() - began < 6
         (copy,) = house.store.copies()
         assert copy.state.value == "claimed"  # the next start asks the venue what became of it
+
+
+async def test_a_follower_that_was_ready_before_pairing_knew_it_hears_of_every_leg(
+    tmp_path: Path, autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine_house(tmp_path, make_row("alice")) as house:
+        await house.until_ready()
+        house.venue.of("master-key").move("BTCUSDT", "0.4")
+        await house.until(lambda: half_of(house, "alice") == Decimal("0.2"))
+        start = house.engine.root.start_child
+
+        async def slowly(*arguments: Any) -> None:
+            await start(*arguments)
+            await trio.sleep(2)
+
+        monkeypatch.setattr(house.engine.root, "start_child", slowly)
+        credentials = Credentials(api_key="carol-key", api_secret="s")
+        settings = make_settings("carol", join=Join.NOW)
+
+        await house.engine.add_follower(FollowerAccount(settings=settings, credentials=credentials))
+
+        await house.until(lambda: half_of(house, "carol") == Decimal("0.2"))
