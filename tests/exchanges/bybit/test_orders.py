@@ -214,6 +214,7 @@ async def test_a_lost_socket_leaves_what_was_under_way_unknown_and_rest_takes_th
     async with bybit.account() as account:
         with pytest.raises(OutcomeUnknown):
             await account.orders.place(numbered(1))
+        assert trio.current_time() < 1  # told by the loss, not by the order's time limit
         report = await account.orders.place(numbered(2))
 
     assert report.order_id == "by rest"
