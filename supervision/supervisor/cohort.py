@@ -77,9 +77,9 @@ class Cohort:
             if node.is_restart_wanted:
                 await self._restart(node)
                 return True
-        for node in self.nodes:
             if node.state is State.BACKOFF and self._is_due(node):
-                node.wait_for_start()
+                node.wait_for_start()  # also when one before it is not up: its own delay is over
+        for node in self.nodes:
             if node.state is State.WAITING:
                 node.begin()
                 nursery.start_soon(node.live, name=node.name)
@@ -92,13 +92,18 @@ class Cohort:
 
     async def _answer_failure(self, node: Node) -> None:
         self.met_trouble()
-        error, node.error = node.error, None
-        if error is None or not self._judge(node, error):
-            node.state = State.ENDED
+        if not self._count(node):
             return
         delay_s = node.back_off()
         node.tree.report(ActorRestarting(name=node.name, failures=node.failures, delay_s=delay_s))
         await self._clear(node)
+
+    def _count(self, node: Node) -> bool:
+        """Have a failure judged, once; tell whether the node is to be restarted."""
+        error, node.error = node.error, None
+        comes_back = error is not None and self._judge(node, error)
+        node.state = State.STOPPED if comes_back else State.ENDED
+        return comes_back
 
     async def _restart(self, node: Node) -> None:
         await node.stop()
@@ -108,13 +113,20 @@ class Cohort:
     async def _clear(self, node: Node) -> None:
         """Stop those that fall with ``node``, so that they are started after it."""
         place = self.nodes.index(node)
-        beside = self.nodes if self._all_together else self.nodes[place:]
-        others = [other for other in beside if other is not node and other.starts_with_others]
+        beside = [other for other in self.nodes[0 if self._all_together else place :] if other is not node]
+        self._count_all(beside)
+        others = [other for other in beside if other.starts_with_others]
         await self._stop_all(others)
         for other in others:
             other.wait_for_start()
 
+    def _count_all(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            if node.state is State.DOWN:
+                self._count(node)  # it failed at the same moment: that is told and counted as well
+
     async def _stop_all(self, nodes: list[Node]) -> None:
+        self._count_all(nodes)
         for node in reversed(nodes):
             await node.stop()
 

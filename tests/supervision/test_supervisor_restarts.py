@@ -335,3 +335,38 @@ async def test_a_crash_while_stopping_is_told_and_stops_nothing(
 
     assert [event.error for event in diary.of(ActorCrashed)] == ["ValueError: dropped it"]
     assert "stop b" in diary.lines
+
+
+async def test_a_delay_that_ends_while_an_earlier_sibling_starts_is_waited_out_quietly(
+    autojump_clock: MockClock, diary: Diary
+) -> None:
+    spec = group("root", puppet("a", diary), puppet("b", diary), strategy=Strategy.ONE_FOR_ALL)
+
+    async with running(spec, diary) as supervisor:
+        diary.slow_starts["a"] = 20.0
+        supervisor.address("b").tell(Trouble())
+        await trio.sleep(10)  # b may start since long, and a is not up yet
+        assert state_of(supervisor, "b") is State.WAITING
+        await trio.sleep(15)
+
+        assert state_of(supervisor, "b") is State.RUNNING
+
+
+async def test_two_that_fail_at_once_are_both_told_and_counted(
+    autojump_clock: MockClock, diary: Diary
+) -> None:
+    inner = group(
+        "inner",
+        puppet("a", diary),
+        puppet("b", diary),
+        strategy=Strategy.REST_FOR_ONE,
+        intensity=Intensity(max_failures=2, period_s=60),
+    )
+
+    async with running(group("root", inner), diary) as supervisor:
+        supervisor.address("a").tell(ValueError("bug"))
+        supervisor.address("b").tell(ValueError("bug"))
+        await settle()
+
+        assert {event.name for event in diary.of(ActorCrashed)} == {"a", "b", "inner"}
+        assert await supervisor.address("b").ask(1) == ("b", 2, 1)
