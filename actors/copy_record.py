@@ -199,6 +199,7 @@ class CopyRecord:
                 state=outcome.state,
                 reason=outcome.reason,
                 orders=len(self.orders),
+                caught_up=self.change.caught_up,
                 received_to_sent_ms=since_received("sent"),
                 received_to_acknowledged_ms=since_received("acknowledged"),
                 received_to_filled_ms=since_received("filled"),

@@ -15,6 +15,7 @@ from actors.messages import MasterChanged
 from actors.order_life import send, settle
 from exchanges.errors import ExchangeError, Refusal
 from model.amounts import ZERO
+from model.catchup import joined
 from model.copy import Claim, ClaimAnswer, Holding, OrderRecord
 from model.follower import Decision, Goal, Situation, decide, goals_of
 from model.ledger import LedgerUnreachable
@@ -29,6 +30,7 @@ POSITION_WAIT_S = 1.0
 RETRY_S_BASE = 0.1
 RETRY_S_MAX = 30.0
 OPENING_TRIES_MAX = 3
+PRICE_WAITS_MAX = 6
 ORDER_LIFE_MS = 3_000
 
 
@@ -63,6 +65,7 @@ class Copying:
         )
         self._tries = 0
         self._shrinks = 0
+        self._waits = 0
         self._retry_after_s = 0.0
 
     async def run(self) -> None:
@@ -115,13 +118,23 @@ class Copying:
         mode = desk.view.mode(symbol)
         if mode is None:
             mode = await self._read_mode(symbol)
-        goals = goals_of(message.change, message.others, symbol=symbol, mode=mode, acted=desk.acted())
-        return tuple(attrs.evolve(goal, moving=self._moving(goal.leg)) for goal in goals)
+        goals = goals_of(
+            message.change,
+            message.others,
+            symbol=symbol,
+            mode=mode,
+            acted=desk.acted(),
+            takes_part=partial(joined, settings=desk.settings),
+        )
+        return tuple(
+            attrs.evolve(goal, moving=self._moving(goal.leg), held=desk.view.size(goal.leg)) for goal in goals
+        )
 
-    def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
-        """Return the master sizes that fills of unfinished copies have begun to answer."""
+    def _moving(self, leg: Leg) -> Decimal | None:
+        """Return the master's size that fills of an unfinished copy have begun to answer."""
         records = (self.record, *self._unfinished)
-        return tuple(record.moving[leg] for record in records if leg in record.moving)
+        begun = [record.moving[leg] for record in records if leg in record.moving]
+        return max(begun, key=abs, default=None)
 
     async def _read_mode(self, symbol: str) -> PositionMode:
         """Return the symbol's position mode; one-way where the venue does not list the symbol."""
@@ -151,18 +164,34 @@ class Copying:
             if decision.drafts:
                 reason = await self._act(decision, situation)
                 if reason is None and decision.again:
-                    goal = attrs.evolve(goal, before=ZERO, moving=())
+                    goal = attrs.evolve(goal, before=ZERO, moving=None, held=ZERO)
                     continue
                 if reason is None:
-                    return self._leave(goal, decision.desired, decision.reason)
+                    return self._leave_done(goal, decision)
                 if decision.drafts[0].opens and self._gives_up(reason):
                     return self._leave(goal, self._desk.view.size(goal.leg), reason)
-            elif reason not in _WORTH_WAITING_FOR:
+            elif not self._is_worth_waiting(reason):
                 return self._leave(goal, decision.desired, reason)
             if self._desk.stopping:
                 raise Interrupted
+            self._waits += 1
             await self._lane.pause(max(wait_s, self._retry_after_s))
             wait_s = min(RETRY_S_MAX, wait_s * 2)
+
+    def _leave_done(self, goal: Goal, decision: Decision) -> None:
+        """Note a leg whose orders are done; one that was shrunk to the margin is where it is (R10)."""
+        if self._shrinks and decision.drafts[0].opens:
+            return self._leave(goal, self._desk.view.size(goal.leg), Reason.MARGIN_INSUFFICIENT)
+        return self._leave(goal, decision.desired, decision.reason)
+
+    def _is_worth_waiting(self, reason: Reason | None) -> bool:
+        """Tell whether what holds an opening back passes by itself; its age ends the wait.
+
+        A missed opening is judged by marks, which are asked for when it is told: they come.
+        """
+        if reason is Reason.PRICE_UNKNOWN:
+            return self._message.change.caught_up and self._waits < PRICE_WAITS_MAX
+        return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN)
 
     def _must_stop_here(self, decision: Decision) -> bool:
         """Tell whether the copy stays open: a pause catches up later, a drain after the next start."""
@@ -415,9 +444,6 @@ class Copying:
         self.record.hold(holding)
         self._desk.holdings[holding.leg] = holding
 
-
-_WORTH_WAITING_FOR = frozenset({Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN})
-"""What passes by itself; an opening's age ends the wait."""
 
 _ENDS_AN_OPENING = frozenset(
     {

@@ -42,6 +42,8 @@ class CopyFinished:
     state: CopyState
     reason: Reason | None
     orders: int
+    caught_up: bool
+    """Found by catch-up: its times tell how long somebody was away."""
     received_to_sent_ms: float | None
     received_to_acknowledged_ms: float | None
     received_to_filled_ms: float | None

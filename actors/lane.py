@@ -9,7 +9,7 @@ from actors.messages import MasterChanged
 
 
 class Interrupted(Exception):
-    """A newer change, a pause, a drain or a late answer ended the waiting of a copy; it has no outcome yet."""
+    """A newer change, a pause, a drain or a late answer ended a copy's wait; it has no outcome yet."""
 
 
 @attrs.define(kw_only=True, eq=False)

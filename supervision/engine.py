@@ -249,7 +249,7 @@ class Engine:
         ports = PairingPorts(
             followers=self._addresses,
             master_stream=lambda: self._root.address("master_stream"),
-            marks=lambda: self._root.address(f"marks:{parts.master_exchange}"),
+            marks=lambda: [self._root.address(f"marks:{name}") for name in self._streamed],
             ledger=parts.ledger,
             clock=parts.clock,
             bus=parts.bus,

@@ -1,0 +1,176 @@
+"""Orders that fill in part, answers that are lost, exits that always get there (R10, R11, R13)."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import trio
+from trio.testing import MockClock
+
+from actors.messages import SetMode
+from exchanges.sandbox import FaultKind, Liquidity
+from model.copy import CopyState
+from model.order import OrderState
+from model.reasons import Reason
+from model.settings import FollowerMode
+from tests.world import Cast, World, open_world
+
+D = Decimal
+
+
+def assert_nothing_twice(world: World) -> None:
+    assert not world.venue.ledger.sent_twice()
+
+
+async def test_a_close_takes_off_what_an_overtaken_opening_had_filled(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.venue.set_liquidity("BTCUSDT", Liquidity(depth=D("0.03")))
+        world.trade("BTCUSDT", "0.5")
+        await world.until(lambda: world.size("alice") >= D("0.03"))
+        world.close("BTCUSDT")
+        await world.settled()
+
+        assert world.size("alice") == 0
+        assert_nothing_twice(world)
+
+
+async def test_a_reduction_is_retried_until_it_is_done(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        fault = world.venue.faults.add(FaultKind.REJECT, account="alice", code=110079, count=7)
+        world.close("BTCUSDT")
+        await world.settled(timeout_s=300)
+
+        assert fault.struck == 7
+        assert world.size("alice") == 0
+        assert_nothing_twice(world)
+
+
+async def test_an_accepted_opening_without_an_answer_is_found_and_not_sent_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.venue.faults.add(FaultKind.LOSE_ANSWER, account="alice", endpoint="order.create", count=1)
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+
+        assert world.size("alice") == D("0.5")
+        assert len(world.venue.ledger.of("alice")) == 1
+        (copy,) = world.copies("alice")
+        assert copy.state is CopyState.APPLIED
+
+
+async def test_the_master_leaves_while_an_opening_is_unknown(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.venue.faults.add(FaultKind.DELAY_FILL, account="alice", seconds=8.0, count=1)
+        world.venue.faults.add(FaultKind.RESET_AFTER, account="alice", endpoint="order.create", count=1)
+        world.trade("BTCUSDT", "0.5")
+        await trio.sleep(2.0)
+        world.close("BTCUSDT")
+        await trio.sleep(10.0)
+        await world.settled()
+
+        assert world.size("alice") == 0
+        assert any(row.filled for row in world.venue.ledger.of("alice"))
+        assert_nothing_twice(world)
+
+
+async def test_an_opening_that_never_arrived_is_lost_only_by_the_venues_word(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.server.silence_connections(account="alice", kind="trade")
+        world.trade("BTCUSDT", "0.5")
+        await world.settled(timeout_s=120)
+
+        (copy,) = world.copies("alice")
+        assert copy.orders[0].state is OrderState.LOST
+        assert world.size("alice") == 0
+        assert_nothing_twice(world)
+
+
+async def test_a_hedge_leg_waits_for_no_other_and_none_is_forgotten(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast(hedge=True), master_hedges=["BTCUSDT"]) as world:
+        world.trade("BTCUSDT", "0.3", position_idx=1)
+        world.trade("BTCUSDT", "-0.2", position_idx=2)
+        await world.settled()
+        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110118, count=3)
+        world.close("BTCUSDT", 1)
+        await trio.sleep(0.3)
+        world.trade("BTCUSDT", "-0.1", position_idx=2)
+        await world.settled(timeout_s=120)
+
+        assert world.size("alice", position_idx=1) == 0
+        assert world.size("alice", position_idx=2) == D("-0.3")
+        assert_nothing_twice(world)
+
+
+async def test_a_refused_opening_is_smaller_when_the_margin_is_short(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast(equity="100")) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+
+        assert 0 < world.size("alice") < D("0.017")
+
+
+async def test_an_opening_too_small_for_the_venue_says_so(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("SOLUSDT", "0.03")
+        await world.settled()
+
+        assert world.size("alice", "SOLUSDT") == 0
+        assert world.copies("alice")[0].reason in (Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_QUANTITY)
+
+
+async def test_an_opening_beyond_the_slippage_is_not_chased(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.1", price=D("55000"))
+        await world.settled()
+
+        assert world.size("alice") == 0
+        assert world.copies("alice")[0].reason is Reason.PRICE_MOVED
+
+
+async def test_a_paused_follower_sends_nothing_and_catches_up(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
+        world.close("BTCUSDT")
+        await trio.sleep(5)
+        held = world.size("alice")
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
+        await world.settled()
+
+        assert held == D("0.5")
+        assert world.size("alice") == 0
+
+
+async def test_close_only_lets_reductions_pass_and_openings_not(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.CLOSE_ONLY))
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        kept = world.size("alice")
+        world.trade("BTCUSDT", "-0.7")
+        await world.settled()
+
+        assert kept == D("0.5")
+        assert world.size("alice") == D("0.3")
+        assert world.copies("alice")[1].reason is Reason.CLOSE_ONLY

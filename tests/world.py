@@ -1,0 +1,312 @@
+"""A whole engine over a sandbox venue in memory, in virtual time: the world that scenarios run in."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+from pykka import ActorDeadError
+
+from actors.bus import Bus
+from actors.ledger import LedgerDesk, LedgerKeeper, Mode
+from actors.messages import Describe, FollowerStatus, MasterStatus
+from exchanges.bybit import BybitEndpoints, BybitVenue
+from exchanges.clock import TrioClock
+from exchanges.network import MemoryNetwork
+from exchanges.port import Credentials
+from exchanges.sandbox import Account, SandboxDescription, SandboxVenue, build_venue, describe_account
+from exchanges.sandbox.bybit import BybitSandbox
+from exchanges.sandbox.order import Order
+from exchanges.sandbox.server import SandboxServer
+from model.copy import Holding
+from model.ledger import CopyRow, Store, open_store
+from model.ledger.journal import Journal
+from model.ledger.lease import MemoryLease
+from model.settings import FollowerSettings, Join, Sizing, SizingMode
+from supervision.engine import Engine, EngineParts, FollowerAccount
+
+HOST = "bybit.sandbox"
+MASTER = "master"
+POLL_S = 0.02
+
+
+def mirror(multiplier: str = "1") -> Sizing:
+    """Return the sizing that commits the master's own share, times ``multiplier``."""
+    return Sizing(mode=SizingMode.MIRROR, multiplier=Decimal(multiplier))
+
+
+def fixed_margin(margin_pct: str) -> Sizing:
+    """Return the sizing that commits a constant share of equity to each position."""
+    return Sizing(mode=SizingMode.FIXED_MARGIN, margin_pct=Decimal(margin_pct))
+
+
+def fixed_ratio(ratio: str) -> Sizing:
+    """Return the sizing that holds a constant multiple of the master's size."""
+    return Sizing(mode=SizingMode.FIXED_RATIO, ratio=Decimal(ratio))
+
+
+@attrs.frozen(kw_only=True)
+class Cast:
+    """One follower of a scenario."""
+
+    name: str = "alice"
+    equity: str = "10000"
+    hedge: bool = False
+    settings: Mapping[str, Any] = attrs.field(factory=lambda: {"sizing": fixed_ratio("1")})
+
+
+def endpoints(host: str = HOST) -> BybitEndpoints:
+    """Return where the sandbox listens in memory."""
+    return BybitEndpoints(
+        rest=f"http://{host}",
+        private_ws=f"ws://{host}/v5/private",
+        public_ws=f"ws://{host}/v5/public/linear",
+        trade_ws=f"ws://{host}/v5/trade",
+        paced=False,
+    )
+
+
+@attrs.define(kw_only=True)
+class World:
+    """The venue, the engine that watches it, and what a scenario does with both."""
+
+    venue: SandboxVenue
+    server: SandboxServer
+    network: MemoryNetwork
+    clock: TrioClock
+    store: Store
+    followers: tuple[FollowerAccount, ...]
+    nursery: trio.Nursery
+    directory: Path
+    max_open_age_s: float = 5.0
+    events: list[object] = attrs.field(factory=list)
+    _engine: Engine | None = None
+    _scope: trio.CancelScope | None = None
+    _ended: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs now."""
+        assert self._engine is not None, "no engine runs"
+        return self._engine
+
+    # The master
+
+    def trade(self, symbol: str, quantity: str, **options: Any) -> Order:
+        """Trade as the master; see SandboxVenue.trade."""
+        return self.venue.trade(MASTER, symbol, Decimal(quantity), **options)
+
+    def close(self, symbol: str, position_idx: int = 0) -> Order:
+        """Close a leg of the master."""
+        return self.venue.close_position(MASTER, symbol, position_idx)
+
+    # What is
+
+    def account(self, name: str) -> Account:
+        """Return an account as the venue has it."""
+        return self.venue.account(name)
+
+    def size(self, name: str, symbol: str = "BTCUSDT", position_idx: int = 0) -> Decimal:
+        """Return a position as the venue has it."""
+        return self.venue.account(name).size(symbol, position_idx)
+
+    def copies(self, name: str | None = None) -> list[CopyRow]:
+        """Return the copies in the ledger, oldest first."""
+        return self.store.copies(follower=name, limit=1000)[::-1]
+
+    def holding(self, name: str, symbol: str = "BTCUSDT", position_idx: int = 0) -> Holding:
+        """Return what the ledger says of a follower's leg."""
+        return next(
+            held
+            for held in self.store.holdings(name)
+            if (held.leg.symbol, held.leg.position_idx) == (symbol, position_idx)
+        )
+
+    def seen(self, kind: type[Any]) -> list[Any]:
+        """Return the events of a kind that the engine published."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def status(self, name: str) -> FollowerStatus:
+        """Ask a follower for its status."""
+        answer = await self.engine.followers[name].ask(Describe(), timeout_s=5.0)
+        assert isinstance(answer, FollowerStatus)
+        return answer
+
+    # Waiting
+
+    async def until(self, is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        """Wait in virtual time until ``is_so()``; fails after ``timeout_s``."""
+        with trio.fail_after(timeout_s):
+            while not is_so():
+                await trio.sleep(POLL_S)
+
+    async def ready(self, timeout_s: float = 60.0) -> None:
+        """Wait until the master is reconciled and every follower has its state."""
+        with trio.fail_after(timeout_s):
+            while not await self._is_ready():
+                await trio.sleep(POLL_S)
+
+    async def settled(self, timeout_s: float = 60.0) -> None:
+        """Wait until the engine knows the master's positions and nobody has a copy in hand."""
+        with trio.fail_after(timeout_s):
+            quiet = 0
+            while quiet < 3:
+                quiet = quiet + 1 if await self._is_settled() else 0
+                await trio.sleep(POLL_S)
+
+    async def _is_ready(self) -> bool:
+        master = await self._master_status()
+        if master is None or not master.reconciled:
+            return False
+        statuses = [await self._status_now(name) for name in self.engine.followers]
+        return all(status is not None and status.state != "starting" for status in statuses)
+
+    async def _is_settled(self) -> bool:
+        master = await self._master_status()
+        if master is None or not master.reconciled:
+            return False
+        known = {change.leg: change.size_after for change in master.legs}
+        held = {(leg.symbol, leg.position_idx): leg.size for leg in self.account(MASTER).open_positions()}
+        if {(leg.symbol, leg.position_idx): size for leg, size in known.items()} != held:
+            return False
+        for name in self.engine.followers:
+            status = await self._status_now(name)
+            if status is None or status.busy_symbols or status.unknown_orders or status.state == "starting":
+                return False
+        return all(row.state.is_final for row in self.copies())
+
+    async def _status_now(self, name: str) -> FollowerStatus | None:
+        try:
+            return await self.status(name)
+        except ActorDeadError:
+            return None  # between two lives
+
+    async def _master_status(self) -> MasterStatus | None:
+        try:
+            answer = await self.engine.address("pairing").ask(Describe(), timeout_s=5.0)
+        except ActorDeadError:
+            return None  # between two lives
+        return answer if isinstance(answer, MasterStatus) else None
+
+    # The engine's life
+
+    async def start_engine(self) -> None:
+        """Start an engine on the ledger as it is."""
+        bus = Bus()
+        clock = self.clock
+        desk = LedgerDesk(
+            self.store,
+            journal=Journal(self.directory / "journal"),
+            mode=Mode.INLINE,
+            now_ms=clock.wall_ms,
+            publish=bus.publish,
+        )
+        parts = EngineParts(
+            venues={"bybit": BybitVenue(endpoints(), network=self.network, clock=clock)},
+            master_exchange="bybit",
+            master_credentials=self._credentials(MASTER),
+            ledger=desk,
+            make_keeper=lambda: LedgerKeeper(
+                desk=desk, lease=MemoryLease(), publish=bus.publish, now_ms=clock.wall_ms
+            ),
+            clock=clock,
+            bus=bus,
+            max_open_age_s=self.max_open_age_s,
+        )
+        self._engine = Engine(parts, self.followers, report=bus.publish)
+        await self.nursery.start(self._run, self._engine, bus)
+
+    async def stop_engine(self) -> None:
+        """Stop as SIGTERM does: what is in flight settles."""
+        await self.engine.stop()
+        await self._ended.wait()
+
+    async def kill_engine(self) -> None:
+        """End the engine where it stands, as SIGKILL does."""
+        assert self._scope is not None
+        self._scope.cancel()
+        await self._ended.wait()
+
+    async def _run(
+        self, engine: Engine, bus: Bus, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        self._ended = trio.Event()
+        try:
+            with trio.CancelScope() as self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._listen, bus)
+                    await trio.lowlevel.checkpoint()
+                    await engine.run(task_status=task_status)
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._engine = None
+            self._ended.set()
+
+    async def _listen(self, bus: Bus) -> None:
+        with bus.subscribe() as subscription:
+            async for published in subscription:
+                self.events.append(getattr(published, "event", published))
+
+    def _credentials(self, name: str) -> Credentials:
+        account = self.account(name)
+        return Credentials(api_key=account.api_key, api_secret=account.api_secret)
+
+
+@asynccontextmanager
+async def open_world(
+    directory: Path,
+    *cast: Cast,
+    master_equity: str = "10000",
+    master_hedges: Iterable[str] = (),
+    description: SandboxDescription | None = None,
+    start: bool = True,
+    max_open_age_s: float = 5.0,
+) -> AsyncIterator[World]:
+    """Open a venue with a master and these followers, and an engine that is ready to copy."""
+    described = description or SandboxDescription(accounts=())
+    accounts = [
+        describe_account(MASTER, Decimal(master_equity)),
+        *(describe_account(member.name, Decimal(member.equity), hedge=member.hedge) for member in cast),
+    ]
+    clock = TrioClock()
+    venue = build_venue(attrs.evolve(described, accounts=tuple(accounts)), clock=clock)
+    for symbol in master_hedges:
+        venue.switch_mode(MASTER, symbol, hedge=True)
+    store = open_store(f"sqlite:///{directory / 'ledger.db'}")
+    network = MemoryNetwork()
+    server = SandboxServer(BybitSandbox(venue))
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve_memory, network, HOST, 80)
+            world = World(
+                venue=venue,
+                server=server,
+                network=network,
+                clock=clock,
+                store=store,
+                followers=tuple(_account(venue, member) for member in cast),
+                nursery=nursery,
+                directory=directory,
+                max_open_age_s=max_open_age_s,
+            )
+            if start:
+                await world.start_engine()
+                await world.ready()
+            yield world
+            nursery.cancel_scope.cancel()
+    finally:
+        store.close()
+    assert not server.crashes
+    assert not venue.ledger.accepted_twice()
+
+
+def _account(venue: SandboxVenue, member: Cast) -> FollowerAccount:
+    settings: dict[str, Any] = {"join": Join.NOW, **member.settings}
+    found = venue.account(member.name)
+    return FollowerAccount(
+        settings=FollowerSettings(name=member.name, exchange="bybit", **settings),
+        credentials=Credentials(api_key=found.api_key, api_secret=found.api_secret),
+    )
