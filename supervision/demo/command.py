@@ -1,0 +1,212 @@
+"""`copytrader demo`: the engine copies a master on a sandbox, live, and is judged at the end."""
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import attrs
+import click
+import trio
+from rich.console import Console
+from rich.live import Live
+
+from exchanges.sandbox import SandboxDescription
+from model.amounts import use_money_context
+from supervision.demo.cast import Player, master_account, players
+from supervision.demo.history import BadHistory, History, load_history
+from supervision.demo.replay import acts_of, equity_for, first_prices, listings_of, scaled
+from supervision.demo.script import Act, prepare, session
+from supervision.demo.settling import ask_followers, wait_ready, wait_settled
+from supervision.demo.stage import Stage, accounts_of, open_stage
+from supervision.demo.table import draw
+from supervision.demo.verdict import Verdict, judge
+from supervision.demo.watch import Watch
+from supervision.exits import ExitCode, OperatorError
+
+READY_S = 30.0
+SETTLE_S = 60.0
+REDRAW_S = 0.2
+SESSION_PACE_S = 0.8
+REPLAY_PACE_S = 0.02
+
+
+class HistoryRefused(OperatorError):
+    """The file to replay cannot be read."""
+
+    exit_code = ExitCode.BAD_DATA
+
+
+@attrs.frozen(kw_only=True)
+class Play:
+    """What is played, before whom, and how fast."""
+
+    acts: Sequence[Act]
+    description: SandboxDescription
+    players: tuple[Player, ...]
+    pace_s: float
+    is_replay: bool
+
+
+@click.command()
+@click.option(
+    "--replay", type=click.Path(path_type=Path), help="Drive the master with a trader's userFills JSON (.gz)."
+)
+@click.option("--pace", type=click.FloatRange(0, 60), help="Seconds between two acts [0.8; a replay: 0.02].")
+@click.option("--json", "as_json", is_flag=True, help="No live table; print the summary as JSON.")
+def demo(replay: Path | None, pace: float | None, as_json: bool) -> int:
+    """Show the engine copying a master to seven followers, on a sandbox: no account, no network.
+
+    The master opens, scales in, takes profit, hedges, flips and closes. In between its socket is cut and a
+    follower is crashed on purpose. The exit status is 0 only if every follower ends within one lot of its
+    target, no order was sent twice and every change has an outcome; else 70.
+
+    \b
+    Examples:
+      copytrader demo
+      copytrader demo --json --pace 0.2
+      copytrader demo --replay fills.json.gz
+    """
+    use_money_context()
+    play = _session(pace) if replay is None else _replay(replay, pace, quiet=as_json)
+    with tempfile.TemporaryDirectory(prefix="copytrader-demo-") as directory:
+        verdict = trio.run(_run, play, Path(directory), None if as_json else Console())
+    if as_json:
+        click.echo(json.dumps(verdict.to_json(), indent=2))
+    else:
+        _print_verdict(verdict)
+    return ExitCode.OK if verdict.ok else ExitCode.INTERNAL
+
+
+def _session(pace: float | None) -> Play:
+    cast = players()
+    return Play(
+        acts=session(),
+        description=SandboxDescription(accounts=accounts_of(master_account(), cast)),
+        players=cast,
+        pace_s=SESSION_PACE_S if pace is None else pace,
+        is_replay=False,
+    )
+
+
+def _replay(path: Path, pace: float | None, *, quiet: bool) -> Play:
+    history = _load(path)
+    if not quiet:
+        _print_history(path, history)
+    equity = equity_for(history)
+    cast = scaled(players(), equity)
+    return Play(
+        acts=tuple(acts_of(history)),
+        description=SandboxDescription(
+            accounts=accounts_of(master_account(equity), cast),
+            listings=listings_of(history),
+            prices=first_prices(history),
+        ),
+        players=cast,
+        pace_s=REPLAY_PACE_S if pace is None else pace,
+        is_replay=True,
+    )
+
+
+def _load(path: Path) -> History:
+    try:
+        history = load_history(path)
+    except OSError as error:
+        raise HistoryRefused(f"{path}: {error.strerror or error}") from error
+    except BadHistory as error:
+        raise HistoryRefused(str(error), hint="it takes the JSON answer of userFills") from error
+    if not history.orders:
+        raise HistoryRefused(f"{path}: no perpetual trades in it")
+    return history
+
+
+async def _run(play: Play, directory: Path, console: Console | None) -> Verdict:
+    began = trio.current_time()
+    watch = Watch()
+    async with open_stage(directory, play.description, play.players) as stage, trio.open_nursery() as nursery:
+        if not play.is_replay:
+            prepare(stage)
+        nursery.start_soon(watch.run, stage.bus)
+        scene = _Scene(stage, watch)
+        if console is not None:
+            nursery.start_soon(scene.show, console)
+        ready = await wait_ready(stage, READY_S)
+        if ready:
+            await scene.play(play.acts, play.pace_s)
+        settled = ready and await wait_settled(stage, SETTLE_S)
+        verdict = judge(stage, watch, seconds=trio.current_time() - began, settled=settled)
+        await scene.end()
+        nursery.cancel_scope.cancel()
+    return verdict
+
+
+class _Scene:
+    """Plays the acts, and draws what comes of them."""
+
+    def __init__(self, stage: Stage, watch: Watch) -> None:
+        self._stage = stage
+        self._watch = watch
+        self._title = "waits for the engine"
+        self._progress = ""
+        self._over = False
+        self._closed = trio.Event()
+        self._shown = False
+
+    async def play(self, acts: Sequence[Act], pace_s: float) -> None:
+        """Let every act happen, ``pace_s`` apart."""
+        for number, act in enumerate(acts, start=1):
+            self._title, self._progress = act.title, f"act {number} of {len(acts)}"
+            act.do(self._stage)
+            await trio.sleep(pace_s)
+        self._title, self._progress = "the session is over", "waiting until nobody has anything left to do"
+
+    async def show(self, console: Console) -> None:
+        """Draw until the end; the last picture stays."""
+        self._shown = True
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            while True:
+                over = self._over
+                if over:
+                    self._progress = "at rest"
+                statuses = await ask_followers(self._stage)
+                live.update(
+                    draw(self._stage, self._watch, statuses, self._title, self._progress), refresh=True
+                )
+                if over:
+                    break
+                await trio.sleep(REDRAW_S)
+        self._closed.set()
+
+    async def end(self) -> None:
+        """Draw the last picture."""
+        self._over = True
+        if self._shown:
+            await self._closed.wait()
+
+
+def _print_history(path: Path, history: History) -> None:
+    skipped = ", ".join(f"{count} {kind}" for kind, count in sorted(history.skipped.items())) or "none"
+    click.echo(f"{path.name}: {len(history.orders)} orders, {history.fills} fills; rows skipped: {skipped}")
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    it = verdict.summary
+    click.echo(
+        f"{it['changes']} changes of the master, {it['orders']['sent']} follower orders, {it['seconds']} s; "
+        f"copies: {_counts(it['copies'])}"
+    )
+    if it["skips"]:
+        click.echo(f"not copied: {_counts(it['skips'])}")
+    click.echo(
+        "every follower is within one lot of its target; nothing was sent twice; every change has an outcome"
+        if verdict.ok
+        else "\n".join(("NOT AS IT MUST BE:", *verdict.problems))
+    )
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(_words(counts.items())) or "none"
+
+
+def _words(items: Iterable[tuple[str, int]]) -> Iterable[str]:
+    return (f"{count} {name}" for name, count in sorted(items))

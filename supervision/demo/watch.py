@@ -1,0 +1,66 @@
+"""What the demo hears on the engine's bus: changes, copies, latencies, restarts."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+import attrs
+
+from actors.bus import Bus, Gap
+from actors.events import CopyFinished, MasterChangeSeen, MasterStreamChanged
+from supervision.events import ActorRestarting
+
+CAPACITY = 100_000
+STAGES = ("sent", "acknowledged", "filled")
+
+
+@attrs.define
+class Watch:
+    """Counts and times since the session began; latencies in ms from receiving the master's frame."""
+
+    change_ids: set[str] = attrs.field(factory=set)
+    copies: Counter[str] = attrs.field(factory=Counter)
+    restarts: Counter[str] = attrs.field(factory=Counter)
+    latencies: dict[str, list[float]] = attrs.field(factory=lambda: {stage: [] for stage in STAGES})
+    recent: deque[str] = attrs.field(factory=lambda: deque(maxlen=6))
+    master_live: bool = False
+    missed_events: int = 0
+
+    async def run(self, bus: Bus) -> None:
+        """Listen until cancelled."""
+        with bus.subscribe(capacity=CAPACITY) as subscription:
+            async for item in subscription:
+                if isinstance(item, Gap):
+                    self.missed_events += item.count
+                else:
+                    self.take(item.event)
+
+    def take(self, event: object) -> None:
+        """Count one event."""
+        match event:
+            case MasterChangeSeen(change=change):
+                self.change_ids.add(change.change_id)
+            case CopyFinished():
+                self._take_copy(event)
+            case ActorRestarting(name=name, delay_s=delay_s):
+                self.restarts[name] += 1
+                self.recent.append(f"{name} restarts in {delay_s:.2f} s")
+            case MasterStreamChanged(live=live, detail=detail):
+                self.master_live = live
+                self.recent.append("master stream live" if live else f"master stream lost: {detail}")
+
+    def _take_copy(self, event: CopyFinished) -> None:
+        self.copies[event.state.value] += 1
+        if event.caught_up:
+            return  # judged late on purpose: its time tells how long somebody was away
+        times = (event.received_to_sent_ms, event.received_to_acknowledged_ms, event.received_to_filled_ms)
+        for stage, value in zip(STAGES, times, strict=True):
+            if value is not None:
+                self.latencies[stage].append(value)
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Return the value that ``share`` of all are not above; None for none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
