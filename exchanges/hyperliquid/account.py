@@ -37,6 +37,7 @@ from exchanges.hyperliquid.wire import (
 )
 from exchanges.network import Network
 from exchanges.pacing import Urgency
+from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, PositionReport
 from model.leg import Leg, PositionMode
 from model.order import OrderReport
@@ -75,7 +76,7 @@ class HyperliquidAccount:
         self._reader = AccountReader(address, rest)
         self._standing = Standing(agent=agent.address, account=address, rest=rest)
         self._door = ActionDoor(agent=agent, lane=lane, posts=posts, rest=rest, limits=limits)
-        self.orders = HyperliquidOrders(
+        self.orders: OrderEntry = HyperliquidOrders(
             door=self._door,
             market=market,
             standing=self._standing,
@@ -119,9 +120,10 @@ class HyperliquidAccount:
     async def set_leverage(self, leg: Leg, leverage: Decimal) -> None:
         """Set whole leverage, rounded down; the margin type stays, where the asset allows it."""
         asset = await self._market.asset(leg.symbol)
+        whole = max(1, int(leverage))
         is_cross = asset.cross_allowed and self._reader.is_cross(leg.symbol) is not False
         answer = await self._door.send(
-            format_leverage(asset=asset.index, is_cross=is_cross, leverage=max(1, int(leverage))),
+            format_leverage(asset=asset.index, is_cross=is_cross, leverage=whole),
             vault=await self._standing.vault(),
             urgency=Urgency.OPEN,
             asked=Asked.SETTING,
@@ -132,7 +134,7 @@ class HyperliquidAccount:
             raise OutcomeUnknown(str(error), exchange=EXCHANGE) from error
         if refusal is not None:
             raise self._failure(refusal)
-        self._reader.learn_setting(leg.symbol, Setting(leverage=leverage, is_cross=is_cross))
+        self._reader.learn_setting(leg.symbol, Setting(leverage=Decimal(whole), is_cross=is_cross))
 
     async def position_mode(self, symbol: str) -> PositionMode:
         """Return one-way: the venue has no other."""

@@ -128,9 +128,12 @@ class ScriptedVenue:
         }
 
     async def push(self, kind: str, user: str, message: dict[str, Any]) -> None:
-        """Send a message to whoever subscribed to that of a user."""
+        """Send a message to whoever subscribed to that of a user, or of the coin in it."""
+        data = message.get("data") if isinstance(message, dict) else None
+        coin = data.get("coin") if isinstance(data, dict) else None
         for socket, subscription in tuple(self.subscriptions):
-            if subscription["type"] == kind and subscription.get("user", user) == user:
+            wanted = subscription.get("user", user), subscription.get("coin", coin)
+            if subscription["type"] == kind and wanted == (user, coin):
                 await socket.send_message(json.dumps(message))
 
     async def push_state(self, user: str) -> None:
@@ -165,7 +168,7 @@ class ScriptedVenue:
             leverage, cross = self.leverages.get(body["coin"], (20, True))
             return {"leverage": {"type": "cross" if cross else "isolated", "value": leverage}}
         if kind == "metaAndAssetCtxs":
-            contexts = [{"markPx": self.marks[row["name"]]} for row in UNIVERSE]
+            contexts = [{"markPx": self.marks[str(row["name"])]} for row in UNIVERSE]
             return [{"universe": UNIVERSE, "marginTables": [[55, TABLE]]}, contexts]
         if kind == "orderStatus":
             found = self.orders.get(body["oid"])
@@ -287,7 +290,7 @@ class ScriptedVenue:
     async def serve_ws(self, stream: trio.abc.Stream) -> None:
         """Serve a WebSocket on one connection."""
         async with trio.open_nursery() as nursery:
-            socket = await wrap_server_stream(nursery, stream)  # type: ignore[arg-type]
+            socket = await wrap_server_stream(nursery, stream)
             connection = await socket.accept()
             self.sockets.append(connection)
             try:

@@ -1,6 +1,8 @@
 """Nonces: increasing, never two alike, near the clock."""
 
-from hypothesis import given
+import itertools
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchanges.hyperliquid.nonces import NonceLane, NonceLanes
@@ -8,6 +10,7 @@ from exchanges.hyperliquid.nonces import NonceLane, NonceLanes
 NOW = 1_763_800_000_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-5_000, 5_000), min_size=1, max_size=200))
 def test_nonces_only_rise_however_the_clock_goes(steps: list[int]) -> None:
     now = NOW
@@ -17,9 +20,10 @@ def test_nonces_only_rise_however_the_clock_goes(steps: list[int]) -> None:
         now += step
         taken.append(lane.take())
 
-    assert all(later > earlier for earlier, later in zip(taken, taken[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(taken))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500))
 def test_a_burst_within_a_millisecond_runs_ahead_by_its_own_length_only(count: int) -> None:
     lane = NonceLane(lambda: NOW)

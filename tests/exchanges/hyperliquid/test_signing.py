@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from hyperliquid.utils import signing as official
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchanges.errors import Refusal, RequestRejected
@@ -116,6 +116,7 @@ def test_signatures_are_the_official_clients(
 amounts = st.decimals(min_value="0.00000001", max_value="99999999", places=8, allow_nan=False)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     price=amounts,
     quantity=amounts,
@@ -169,6 +170,7 @@ def wire_text(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value="0.001", max_value="99999", places=5, allow_nan=False))
 def test_amounts_are_written_as_the_official_client_writes_them(value: Decimal) -> None:
     assert format_decimal(value) == official.float_to_wire(float(value))
