@@ -228,6 +228,8 @@ class Copying:
             durable=self.record.undurable_claim is None,
             view_fresh=fresh,
             order_unknown=bool(desk.unknown_orders[leg.symbol]),
+            equity_day_start=None if desk.equity_record is None else desk.equity_record.day_start,
+            equity_peak=None if desk.equity_record is None else desk.equity_record.peak,
         )
 
     async def _read_state(self, leg: Leg) -> bool:

@@ -33,6 +33,7 @@ from actors.runtime import Address, TrioActor
 from exchanges.errors import ExchangeError
 from model.account import PositionReport
 from model.copy import Holding
+from model.equity_record import equity_record_from_plain
 from model.ledger import LedgerUnreachable, OpenCopy
 from model.leg import Leg
 from model.settings import FollowerMode
@@ -254,6 +255,7 @@ class Follower(TrioActor):
         holdings, open_copies = await self._read_ledger(name)
         desk.holdings.update({holding.leg: holding for holding in holdings})
         await self._read_account_until_it_works()
+        await self._keep_equity()
         self._recover(open_copies)
         self.nursery.start_soon(self._refresh_for_ever)
         self.nursery.start_soon(self._write_late_outcomes)
@@ -266,6 +268,9 @@ class Follower(TrioActor):
     async def _read_ledger(self, name: str) -> tuple[list[Holding], list[OpenCopy]]:
         while True:
             try:
+                kept = await self._desk.ledger.read(lambda store: store.meta(_equity_key(name)))
+                if plain := kept.get(_equity_key(name)):
+                    self._desk.equity_record = equity_record_from_plain(plain)
                 return await self._desk.ledger.read(
                     lambda store: (store.holdings(name), store.open_copies(name))
                 )
@@ -316,10 +321,22 @@ class Follower(TrioActor):
                 await self._refresh_wanted.wait()
             await self._refresh()
 
+    async def _keep_equity(self) -> None:
+        """Keep what daily_loss and max_drawdown are measured from, across restarts."""
+        desk = self._desk
+        if not desk.note_equity() or desk.equity_record is None:
+            return
+        values = {_equity_key(desk.settings.name): desk.equity_record.to_plain()}
+        try:
+            await desk.ledger.read(lambda store: store.put_meta(values))
+        except LedgerUnreachable as error:
+            desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"equity not kept: {error}"))
+
     async def _refresh(self) -> None:
         try:
             if not await self._desk.read_account():
                 await self._desk.read_account()
+            await self._keep_equity()
         except ExchangeError as error:
             self._desk.view.snapshot_agreed = False
             self._tell_state("snapshot_failed", str(error))
@@ -391,3 +408,7 @@ class Follower(TrioActor):
         self._desk.bus.publish(
             FollowerStateChanged(follower=self._desk.settings.name, state=state, detail=detail)
         )
+
+
+def _equity_key(name: str) -> str:
+    return f"equity:{name}"

@@ -15,6 +15,7 @@ from exchanges.port import AccountGateway
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
 from model.copy import Claim, CopyOutcome, Holding
+from model.equity_record import EquityRecord, note_equity
 from model.ledger import LedgerUnreachable
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
 from model.order import OrderReport
@@ -53,6 +54,8 @@ class FollowerDesk:
     reports: dict[str, OrderReport] = attrs.field(factory=dict)
     """What the stream said of the orders in ``awaited``."""
     awaited: set[str] = attrs.field(factory=set)
+    equity_record: EquityRecord | None = None
+    """Kept only for a follower whose limits ask for it."""
     stopping: bool = False
     unwritten: deque[tuple[Claim | None, CopyOutcome]] = attrs.field(
         factory=lambda: deque(maxlen=UNWRITTEN_MAX)
@@ -78,6 +81,15 @@ class FollowerDesk:
     def equity(self) -> Decimal | None:
         """Return the account's equity in quote asset, None while a part is unknown (R21)."""
         return self.view.equity(self.board.marks, trio.current_time())
+
+    def note_equity(self) -> bool:
+        """Look at the equity for daily_loss and max_drawdown; return whether their record changed."""
+        equity, limits = self.equity(), self.settings.limits
+        if equity is None or (limits.daily_loss is None and limits.max_drawdown is None):
+            return False
+        before = self.equity_record
+        self.equity_record = note_equity(before, equity, self.clock.wall_ms())
+        return self.equity_record != before
 
     def mark(self, symbol: str) -> Decimal | None:
         """Return a fresh mark price, or None."""
