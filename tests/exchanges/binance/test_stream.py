@@ -33,7 +33,7 @@ async def next_news(events: Any) -> StreamEvent:
 
 async def lost_after(account: AccountGateway) -> tuple[float, str]:
     """Stream until the end; return when it came and why."""
-    with pytest.raises(StreamLost) as caught:
+    with pytest.raises(StreamLost) as caught:  # noqa: PT012
         async with account.private_stream() as events:
             async for _ in events:
                 pass
@@ -140,7 +140,7 @@ async def test_a_lost_key_ends_the_stream_at_once(autojump_clock, binance, monke
 
 async def test_the_expiry_of_the_key_ends_the_stream_and_the_next_one_works(autojump_clock, binance) -> None:
     async with binance.account() as account:
-        with pytest.raises(StreamLost, match="expired"):
+        with pytest.raises(StreamLost, match="expired"):  # noqa: PT012
             async with account.private_stream() as events:
                 await binance.push(CLOSED)
                 await binance.push({"e": "listenKeyExpired", "E": "1", "listenKey": LISTEN_KEY})
@@ -167,7 +167,7 @@ async def test_a_stream_ends_before_its_24_hours(autojump_clock, binance, monkey
 
 async def test_a_cut_is_told_after_what_came_before_it(autojump_clock, binance) -> None:
     async with binance.account() as account:
-        with pytest.raises(StreamLost):
+        with pytest.raises(StreamLost):  # noqa: PT012
             async with account.private_stream() as events:
                 await binance.push(CLOSED)
                 await cut(binance.private[-1])
@@ -287,7 +287,7 @@ async def test_a_position_of_the_other_mode_proves_it(autojump_clock, binance) -
 async def test_multi_assets_margin_has_no_balance_that_events_tell(autojump_clock, binance) -> None:
     binance.rest["GET", "/fapi/v1/accountConfig"] = lambda _: (200, one_way_config(multiAssetsMargin=True))
     async with binance.account() as account:
-        with pytest.raises(StreamLost, match="margin mode"):
+        with pytest.raises(StreamLost, match="margin mode"):  # noqa: PT012
             async with account.private_stream() as events:
                 await binance.push(CLOSED)
                 change = {"e": "ACCOUNT_CONFIG_UPDATE", "T": 1, "E": 1, "ai": {"j": False}}
