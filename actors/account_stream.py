@@ -8,6 +8,7 @@ import trio
 from actors.bus import Bus
 from actors.events import FollowerStateChanged, FrameUnreadable
 from actors.messages import (
+    Describe,
     OrderReported,
     PositionsReported,
     StreamDown,
@@ -48,6 +49,7 @@ class AccountStream(TrioActor):
         self._follower = follower
         self._clock = clock
         self._bus = bus
+        self._is_up = False
         self._jitter = random.Random(name)
 
     async def on_start(self) -> None:
@@ -55,8 +57,12 @@ class AccountStream(TrioActor):
         self.nursery.start_soon(self._read_for_ever)
 
     async def on_receive(self, message: object) -> object:
-        """Nothing is sent here: a message is a bug in its sender."""
-        raise TypeError(f"AccountStream does not know {message!r}")
+        """Tell whether a stream is subscribed now; anything else is a bug in its sender."""
+        match message:
+            case Describe():
+                return self._is_up
+            case _:
+                raise TypeError(f"AccountStream does not know {message!r}")
 
     async def _read_for_ever(self) -> None:
         failures = 0
@@ -65,6 +71,7 @@ class AccountStream(TrioActor):
             try:
                 await self._read_one()
             except (ExchangeError, OSError, trio.BrokenResourceError) as error:
+                self._is_up = False
                 self._follower().tell(StreamDown(str(error)))
                 self._bus.publish(
                     FollowerStateChanged(follower=self._name, state="stream_lost", detail=str(error))
@@ -76,6 +83,7 @@ class AccountStream(TrioActor):
 
     async def _read_one(self) -> None:
         async with self._gateway.private_stream() as stream:
+            self._is_up = True
             self._follower().tell(StreamUp())
             async for event in stream:
                 self._pass_on(event)

@@ -1,9 +1,11 @@
 """Owns one follower account: nobody else places its orders (R7, R11, R13, R14)."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import attrs
 import trio
+from pykka import ActorDeadError
 
 from actors.copy_record import CopyRecord
 from actors.copying import Copying
@@ -43,6 +45,7 @@ SNAPSHOT_S = 55.0
 RETRY_S_BASE = 0.2
 RETRY_S_MAX = 30.0
 LEDGER_RETRY_S = 3.0
+STREAM_ASK_S = 1.0
 DRAIN_S = 30.0
 UNWRITTEN_RETRY_S = 1.0
 
@@ -56,11 +59,13 @@ class Follower(TrioActor):
         desk: FollowerDesk,
         pairing: Callable[[], Address],
         marks: Callable[[], Address],
+        stream: Callable[[], Address],
     ) -> None:
         super().__init__()
         self._desk = desk
         self._pairing = pairing
         self._marks = marks
+        self._stream = stream
         self._prepared = False
         self._lanes: dict[str, Lane] = {}
         self._yielding: list[Lane] = []
@@ -256,6 +261,7 @@ class Follower(TrioActor):
         desk.holdings.update({holding.leg: holding for holding in holdings})
         await self._read_account_until_it_works()
         await self._keep_equity()
+        await self._hear_of_the_stream()
         self._recover(open_copies)
         self.nursery.start_soon(self._refresh_for_ever)
         self.nursery.start_soon(self._write_late_outcomes)
@@ -264,6 +270,12 @@ class Follower(TrioActor):
         self._tell_state("ready")
         self._pairing().tell(FollowerReady(name))
         self.wake()
+
+    async def _hear_of_the_stream(self) -> None:
+        """Ask whether the stream, which outlived a crash of this actor, is up: it may be silent for long."""
+        with suppress(ActorDeadError, trio.TooSlowError):
+            if await self._stream().ask(Describe(), timeout_s=STREAM_ASK_S):
+                self._desk.view.heard_at = trio.current_time()
 
     async def _read_ledger(self, name: str) -> tuple[list[Holding], list[OpenCopy]]:
         while True:

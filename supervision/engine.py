@@ -289,6 +289,7 @@ class Engine:
                 desk=self._make_desk(name, gateway),
                 pairing=lambda: self._root.address("pairing"),
                 marks=lambda: self._root.address(f"marks:{exchange}"),
+                stream=lambda: self._root.address(f"stream:{name}"),
             ),
         )
 
