@@ -75,7 +75,7 @@ class HyperliquidAccount:
         self._stream_url = stream_url
         self._reader = AccountReader(address, rest)
         self._standing = Standing(agent=agent.address, account=address, rest=rest)
-        self._door = ActionDoor(agent=agent, lane=lane, posts=posts, rest=rest, limits=limits)
+        self._door = ActionDoor(agent=agent, lane=lane, posts=posts, rest=rest, limits=limits, clock=clock)
         self.orders: OrderEntry = HyperliquidOrders(
             door=self._door,
             market=market,

@@ -8,21 +8,25 @@ from exchanges.errors import RequestNotSent
 from exchanges.hyperliquid.codes import Asked
 from exchanges.hyperliquid.limits import (
     ACTION_WEIGHT,
+    EXCHANGE,
     ORDER_PATIENCE_S,
     ActionBudget,
     AddressLimits,
 )
 from exchanges.hyperliquid.nonces import NonceLane
 from exchanges.hyperliquid.posts import PostSocket
-from exchanges.hyperliquid.rest import HyperliquidRest
+from exchanges.hyperliquid.rest import HyperliquidRest, VenueClock
 from exchanges.hyperliquid.signing import Action, Agent
 from exchanges.pacing import Urgency
+
+LIFE_MS_MIN = 100
+"""An order with less time left is not worth sending; one that comes too late costs five actions."""
 
 
 class ActionDoor:
     """Where the actions of one account leave."""
 
-    __slots__ = ("_lane", "_limits", "_posts", "_rest", "agent", "budget")
+    __slots__ = ("_clock", "_lane", "_limits", "_posts", "_rest", "agent", "budget")
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class ActionDoor:
         posts: PostSocket,
         rest: HyperliquidRest,
         limits: AddressLimits,
+        clock: VenueClock,
     ) -> None:
         self.agent = agent
         self.budget = ActionBudget()
@@ -39,6 +44,7 @@ class ActionDoor:
         self._posts = posts
         self._rest = rest
         self._limits = limits
+        self._clock = clock
 
     async def send(
         self,
@@ -56,6 +62,8 @@ class ActionDoor:
         if self._limits.paced:
             self.budget.check(trio.current_time(), urgency)
         await self._limits.pass_weight(ACTION_WEIGHT, urgency, patience_s=ORDER_PATIENCE_S)
+        if expires_after_ms is not None and expires_after_ms - self._clock.venue_ms() < LIFE_MS_MIN:
+            raise RequestNotSent("expired before it could leave", exchange=EXCHANGE)
         body = self.agent.sign(action, self._lane.take(), vault=vault, expires_after_ms=expires_after_ms)
         self.budget.count()
         try:

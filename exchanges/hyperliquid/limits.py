@@ -18,6 +18,8 @@ EXCHANGE = "hyperliquid"
 
 WEIGHT_BURST = 300.0
 WEIGHT_PER_S = 15.0
+MOMENT_S = 1e-6
+"""A shorter wait is none: so little time may not move a clock at all."""
 KEPT_FOR = {Urgency.REDUCE: 0.0, Urgency.OPEN: 40.0, Urgency.READ: 150.0}
 """What a request must leave in the bucket for those that are more urgent."""
 
@@ -73,7 +75,8 @@ class WeightBucket:
         """Return the seconds until ``weight`` fits and leaves what is kept for the more urgent."""
         self._fill(now)
         wanted = min(WEIGHT_BURST, weight + KEPT_FOR[urgency])
-        return max(self._stopped_until - now, (wanted - self._level) / WEIGHT_PER_S, 0.0)
+        wait_s = max(self._stopped_until - now, (wanted - self._level) / WEIGHT_PER_S)
+        return wait_s if wait_s > MOMENT_S else 0.0
 
     def take(self, now: float, weight: int) -> None:
         """Count a request that leaves at ``now``."""

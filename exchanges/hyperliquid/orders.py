@@ -34,8 +34,6 @@ from model.order import OrderReport, OrderRequest, OrderState
 
 ORDER_LIFE_MS = 3_000
 """An order that names no expiry gets one: "not found" is believed only of what can no longer arrive."""
-LIFE_MS_MIN = 100
-"""An order with less time left is not worth sending; one that comes too late costs five actions."""
 STANDING_RETRY_S = 10.0
 STANDING_REFUSED_S = 60.0
 """A person has to approve the agent: no hurry."""
@@ -112,7 +110,9 @@ class HyperliquidOrders:
         try:
             with trio.fail_after(ORDER_PATIENCE_S):
                 asset = await self._market.asset(order.leg.symbol)
-                price = order.price or await self._market.market_price(asset, order.side)
+                price = order.price
+                if price is None:
+                    price = await self._market.market_price(asset, order.side)
                 action = format_order(order, asset=asset.index, price=price)
                 return _Prepared(action, await self._standing.vault())
         except (RequestRejected, RateLimited):
@@ -121,12 +121,10 @@ class HyperliquidOrders:
             raise RequestNotSent(f"not ready to order: {error}", exchange=EXCHANGE) from error
 
     def _expiry_ms(self, order: OrderRequest) -> int:
-        """Return the venue's time after which it shall refuse the order; raises RequestNotSent."""
-        now = self._clock.wall_ms()
-        expires_at_ms = order.expires_at_ms or now + ORDER_LIFE_MS
-        if expires_at_ms - now < LIFE_MS_MIN:
-            raise RequestNotSent("expired before it could leave", exchange=EXCHANGE)
-        return expires_at_ms + self._clock.offset_ms
+        """Return the venue's time after which it shall refuse the order."""
+        if order.expires_at_ms is None:
+            return self._clock.venue_ms() + ORDER_LIFE_MS
+        return order.expires_at_ms + self._clock.offset_ms
 
     def _learn(self, report: OrderReport) -> None:
         if report.filled:
@@ -168,7 +166,7 @@ class HyperliquidOrders:
     async def _ask_standing(self) -> float:
         """Ask for whom the agent acts; return after how many seconds to ask on."""
         try:
-            await self._standing.vault()
+            await self._standing.ask_ahead()
         except RequestRejected:
             return STANDING_REFUSED_S
         except ExchangeError:

@@ -7,7 +7,7 @@ named as a vault is refused. So both are asked once, before the first action.
 import trio
 
 from exchanges.errors import Refusal, RequestRejected
-from exchanges.hyperliquid.limits import EXCHANGE
+from exchanges.hyperliquid.limits import EXCHANGE, READ_PATIENCE_S
 from exchanges.hyperliquid.rest import HyperliquidRest
 from exchanges.hyperliquid.wire import Role, parse_role
 from exchanges.pacing import Urgency
@@ -41,8 +41,13 @@ class Standing:
         if not self._known:
             async with self._lock:
                 if not self._known:
-                    await self._learn()
+                    await self._learn(Urgency.OPEN, READ_PATIENCE_S)
         return self._vault
+
+    async def ask_ahead(self) -> None:
+        """Ask when there is time; an order that cannot wait asks by itself meanwhile. Raises as above."""
+        if not self._known:
+            await self._learn(Urgency.READ, float("inf"))
 
     def check(self) -> None:
         """Raise the refusal (AUTH) that was met last, if nothing better was heard since. Asks nobody."""
@@ -53,31 +58,31 @@ class Standing:
         """Ask again: the venue did not take the agent's word."""
         self._known = False
 
-    async def _learn(self) -> None:
+    async def _learn(self, urgency: Urgency, patience_s: float) -> None:
         try:
-            self._vault = await self._ask()
+            self._vault = await self._ask(urgency, patience_s)
         except RequestRejected as error:
-            self._refusal = error
+            if error.refusal is Refusal.AUTH:
+                self._refusal = error
             raise
         self._known, self._refusal = True, None
 
-    async def _ask(self) -> str | None:
-        agent = await self._role_of(self._agent)
+    async def _ask(self, urgency: Urgency, patience_s: float) -> str | None:
+        agent = await self._role_of(self._agent, urgency, patience_s)
         if self._agent == self._account:
             raise _refused("this is the account's own key: it can withdraw; approve an agent instead")
         if agent.name != "agent":
             raise _refused(f"{self._agent} is no approved agent, or no longer one ({agent.name})")
         if agent.master == self._account:
             return None
-        account = await self._role_of(self._account)
+        account = await self._role_of(self._account, urgency, patience_s)
         if account.name == "vault" or (account.name == "subAccount" and account.master == agent.master):
             return self._account
         raise _refused(f"the agent acts for {agent.master}, not for {self._account} ({account.name})")
 
-    async def _role_of(self, user: str) -> Role:
-        # The dearest read of all, and no order leaves before it: it keeps its place in the queue.
+    async def _role_of(self, user: str, urgency: Urgency, patience_s: float) -> Role:
         return parse_role(
-            await self._rest.read("userRole", urgency=Urgency.OPEN, patience_s=float("inf"), user=user)
+            await self._rest.read("userRole", urgency=urgency, patience_s=patience_s, user=user)
         )
 
 

@@ -308,3 +308,34 @@ class _Behind:
 
     def wall_ms(self) -> int:
         return self._world.script.clock.wall_ms() - self._by_ms
+
+
+async def test_an_order_does_not_wait_for_a_starting_crowd(world: World, autojump_clock: MockClock) -> None:
+    """Forty accounts start at once: their reads take minutes of the venue's weight, an order does not."""
+    await world.venue.instruments()
+    accounts = [world.account("0x" + f"{number:040x}") for number in range(40)]
+    took: list[float] = []
+
+    async def start(account: Any) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(account.orders.warm_up)
+            async with account.private_stream() as stream:
+                async for _ in stream:
+                    pass
+
+    with trio.move_on_after(12):
+        async with trio.open_nursery() as nursery:
+            for account in accounts:
+                nursery.start_soon(start, account)
+            await trio.sleep(5)
+            late = world.account()
+            began = trio.current_time()
+            await late.orders.place(BUY)
+            took.append(trio.current_time() - began)
+            await trio.sleep_forever()
+
+    assert took
+    assert took[0] < 2
+    assert sum(world.script.asked.values()) < 200
+    for account in (*accounts, late):
+        await account.aclose()

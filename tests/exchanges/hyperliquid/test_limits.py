@@ -93,6 +93,15 @@ async def test_who_loses_patience_was_not_counted(autojump_clock: MockClock) -> 
     assert gate.bucket.wait_s(trio.current_time(), 20, Urgency.REDUCE) == pytest.approx(0)
 
 
+async def test_waits_end_although_a_moment_is_too_short_for_the_clock(autojump_clock: MockClock) -> None:
+    gate = WeightGate()
+    autojump_clock.jump(196_808.123457)  # so late that the smallest step of a float is far above zero
+    for _ in range(2_000):
+        await gate.pass_through(1, Urgency.REDUCE, patience_s=600)
+
+    assert trio.current_time() < 196_808.2 + (2_000 - WEIGHT_BURST) / WEIGHT_PER_S
+
+
 async def test_a_cancelled_waiter_lets_the_next_one_pass(autojump_clock: MockClock) -> None:
     gate, passed = WeightGate(), []
     gate.bucket.take(trio.current_time(), int(WEIGHT_BURST))
