@@ -84,6 +84,8 @@ class ScriptedVenue:
     subscriptions: list[tuple[WebSocketConnection, dict[str, str]]] = attrs.field(factory=list)
     users_max: int = 10
     answers_pings: bool = True
+    thinks_s: float = 0.0
+    """How long the order socket takes for an action."""
     nonces: set[int] = attrs.field(factory=set)
     leverages: dict[str, tuple[int, bool]] = attrs.field(factory=dict)
     _oid: int = 5_000_000_000
@@ -312,6 +314,7 @@ class ScriptedVenue:
         elif method == "subscribe":
             await self._subscribe(socket, message["subscription"])
         else:
+            await trio.sleep(self.thinks_s)
             answer = self.act(message["request"]["payload"], "ws")
             if answer is Silence:
                 return
