@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import trio
 from pykka import ActorDeadError, ActorRegistry
 
@@ -88,6 +89,7 @@ class Life:
     async def run(self, started: Callable[[], None] = lambda: None, *, is_registered: bool = False) -> None:
         """Return when the actor has stopped, raise what ended it; ``started`` is called after on_start."""
         actor = self._actor
+        structlog.contextvars.bind_contextvars(actor=self.mailbox.name)
         if not is_registered:
             ActorRegistry.register(actor.actor_ref)
         try:

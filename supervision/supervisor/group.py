@@ -42,6 +42,7 @@ class Group(Node):
         self._quarantined_at: list[float] = []
         self._retry_from_quarantine_at: float | None = None
         self._on_probation = False
+        self._is_recovered = True
         self._roused = trio.Event()
         self._revived = False
 
@@ -52,8 +53,8 @@ class Group(Node):
 
     @property
     def is_on_probation(self) -> bool:
-        """Tell whether it runs on trial."""
-        return self._on_probation
+        """Tell whether it was quarantined and has not yet shown, or been told, that it is well again."""
+        return not (self._is_recovered or self.is_quarantined)
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and every one below it."""
@@ -192,6 +193,7 @@ class Group(Node):
         return True
 
     def _tell_quarantined(self, failure: BaseException) -> None:
+        self._is_recovered = False
         error = describe_failure(failure)
         self.last_crash, self._crashed_at = error, trio.current_time()
         self.tree.report(events.AccountQuarantined(name=self.name, error=error, retry_s=QUARANTINE_RETRY_S))
@@ -209,7 +211,7 @@ class Group(Node):
             )
 
     async def _serve_probation(self) -> None:
-        while self._on_probation and not self._ending.is_set():
+        while not (self._is_recovered or self._ending.is_set()):
             with trio.move_on_after(PROBATION_S):
                 await self._ending.wait()
             if not self._ending.is_set() and all(node.state is State.RUNNING for node in self.nodes):
@@ -217,6 +219,7 @@ class Group(Node):
 
     def _recover(self, *, by_operator: bool) -> None:
         self._on_probation = False
+        self._is_recovered = True
         self.tree.report(events.AccountRecovered(name=self.name, by_operator=by_operator))
 
     def revive(self) -> None:
@@ -224,7 +227,7 @@ class Group(Node):
 
         Raises: ValueError when it is neither quarantined nor on probation.
         """
-        if not (self.is_quarantined or self._on_probation):
+        if self._is_recovered:
             raise ValueError(f"{self.name} is not quarantined")
         self._recover(by_operator=True)
         self._failed_at = ()
@@ -300,7 +303,7 @@ class Group(Node):
         if self.is_quarantined:
             return State.QUARANTINED
         running = self.state in (State.STARTING, State.RUNNING)
-        return State.PROBATION if self._on_probation and running else self.state
+        return State.PROBATION if running and not self._is_recovered else self.state
 
 
 def _is_to_restart(spec: ChildSpec, error: BaseException) -> bool:

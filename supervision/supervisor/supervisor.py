@@ -160,10 +160,12 @@ class Supervisor:
         when its supervisor is not running.
         """
         node = self._node(name)
-        quarantined = self._on_trial(node)
-        if quarantined is not None and quarantined.is_quarantined:
-            quarantined.revive()
-            return
+        trial = self._on_trial(node)
+        if trial is not None and (trial.is_quarantined or trial is node):
+            was_quarantined = trial.is_quarantined
+            trial.revive()
+            if was_quarantined:
+                return
         group = self._parents.get(name)
         if group is None or not group.runs_children:
             raise ValueError(f"{name} cannot be restarted: nothing above it is running")

@@ -153,6 +153,35 @@ async def test_a_restart_by_the_operator_revives_too(autojump_clock: MockClock, 
         assert state_of(supervisor, "x") is State.RUNNING
 
 
+async def test_a_restart_on_probation_ends_it(autojump_clock: MockClock, diary: Diary) -> None:
+    async with running(tree(diary, "x"), diary) as supervisor:
+        await crash(supervisor, "x")
+        await trio.sleep(60)
+        assert state_of(supervisor, "account:x") is State.PROBATION
+        await supervisor.restart("x")
+        assert state_of(supervisor, "account:x") is State.PROBATION  # it is the group that is on trial
+
+        await supervisor.restart("account:x")
+
+        assert state_of(supervisor, "account:x") is State.RUNNING
+        assert diary.of(AccountRecovered) == [AccountRecovered(name="account:x", by_operator=True)]
+        await crash(supervisor, "x", 4)
+        assert state_of(supervisor, "account:x") is State.RUNNING
+
+
+async def test_an_account_that_is_restarted_with_all_others_is_told_to_have_recovered(
+    autojump_clock: MockClock, diary: Diary
+) -> None:
+    async with running(tree(diary, "x"), diary) as supervisor:
+        await crash(supervisor, "x")
+        await supervisor.restart("followers")
+        assert state_of(supervisor, "account:x") is State.PROBATION
+        await trio.sleep(61)
+
+        assert diary.of(AccountRecovered) == [AccountRecovered(name="account:x", by_operator=False)]
+        assert state_of(supervisor, "account:x") is State.RUNNING
+
+
 async def test_reviving_the_healthy_is_refused(autojump_clock: MockClock, diary: Diary) -> None:
     async with running(tree(diary, "x"), diary) as supervisor:
         with pytest.raises(ValueError, match="x is not quarantined"):
@@ -207,7 +236,7 @@ async def test_many_quarantined_at_once_escalate(autojump_clock: MockClock, diar
         exhausted = [event for event in diary.of(SupervisorExhausted) if event.name == "followers"]
         assert "6 of 8 were quarantined" in exhausted[0].error
         assert await supervisor.address("pairing").ask(1) == ("pairing", 2, 1)
-        assert state_of(supervisor, "account:f0") is State.RUNNING  # a new start for everybody
+        assert state_of(supervisor, "f0") is State.RUNNING  # a new start for everybody
 
 
 async def test_quarantines_spread_over_time_do_not_escalate(autojump_clock: MockClock, diary: Diary) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 import trio
 import trio.testing
 from pykka import ActorDeadError
@@ -396,3 +397,13 @@ async def test_tells_from_threads_reach_it(place: Place) -> None:
 
     assert await trio.to_thread.run_sync(tell_all) == "done"
     assert seen == list(range(100))
+
+
+async def test_its_name_is_in_the_context_of_its_log_lines(place: Place) -> None:
+    async def look(actor: Any) -> Any:
+        return structlog.contextvars.get_contextvars()
+
+    await place.move_in(Scripted())
+
+    assert await place.address.ask(look) == {"actor": "place"}
+    assert "actor" not in structlog.contextvars.get_contextvars()

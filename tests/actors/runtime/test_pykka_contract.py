@@ -152,6 +152,8 @@ async def test_blocking_in_the_trio_thread_raises_before_anything_is_sent(ref: A
 
     assert await ref.ask(5, block=False) == 6
     assert actor.seen == [1, 5]  # only the one that was not to block
+    await trio.testing.wait_all_tasks_blocked()
+    assert ref.is_alive()
 
 
 async def test_foreign_threads_may_block(ref: Any) -> None:
