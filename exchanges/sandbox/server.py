@@ -11,6 +11,7 @@ from exchanges.network import MemoryNetwork
 from exchanges.sandbox.faults import FaultKind
 from exchanges.sandbox.http import HttpRequest, HttpResponse, Then, read_request, write_response
 from exchanges.sandbox.peer import Peer
+from exchanges.sandbox.turns import Turns
 from exchanges.sandbox.venue import SandboxVenue
 from exchanges.sandbox.websocket import ServerWebSocket
 
@@ -44,7 +45,9 @@ class SandboxServer:
         self._face = face
         self._venue = face.venue
         self._peers: set[Peer] = set()
-        self._running = False
+        self._background = trio.Lock()
+        """Held by the transport that runs the rest; when that ends, the next one takes over."""
+        self._turns = Turns()
         self.crashes: list[Exception] = []
         """Errors of the sandbox itself: always empty, or it has a bug."""
 
@@ -59,7 +62,7 @@ class SandboxServer:
         listeners = await trio.open_tcp_listeners(port, host=host, backlog=4096)
         bound: int = listeners[0].socket.getsockname()[1]
         async with trio.open_nursery() as nursery:
-            self._start(nursery)
+            nursery.start_soon(self._beside)
             nursery.start_soon(trio.serve_listeners, self.serve_stream, listeners)
             task_status.started(bound)
 
@@ -73,15 +76,16 @@ class SandboxServer:
     ) -> None:
         """Serve ``host:port`` of a network in memory until cancelled."""
         async with trio.open_nursery() as nursery:
-            self._start(nursery)
+            nursery.start_soon(self._beside)
             await nursery.start(network.listen, host, port, self.serve_stream)
             task_status.started()
 
-    def _start(self, nursery: trio.Nursery) -> None:
-        if not self._running:
-            self._running = True
+    async def _beside(self) -> None:
+        """Run what runs beside the connections, once, however many transports are served."""
+        async with self._background, trio.open_nursery() as nursery:
             nursery.start_soon(self._venue.run)
             nursery.start_soon(self._face.run)
+            nursery.start_soon(self._turns.run)
 
     def connections(self, *, account: str | None = None, kind: str | None = None) -> tuple[Peer, ...]:
         """Return open connections: ``kind`` is rest, private, public or trade."""
@@ -138,6 +142,7 @@ class SandboxServer:
             if request.headers.get("upgrade", "").lower() == "websocket":
                 await self._upgrade(connection, peer, request)
                 return
+            await self._turns.wait()
             response = await self._face.answer(request)
             peer.account = response.account or peer.account
             if response.then is Then.RESET:
@@ -164,7 +169,7 @@ class SandboxServer:
         ]
         answer = connection.send(h11.InformationalResponse(status_code=101, headers=accept))
         await peer.send_all(answer or b"")
-        socket = ServerWebSocket(peer, trailing=connection.trailing_data[0])
+        socket = ServerWebSocket(peer, self._turns, trailing=connection.trailing_data[0])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(socket.write)
             await self._face.converse(request.path, socket)

@@ -30,9 +30,12 @@ class Timers:
             while self._due and self._due[0][0] <= trio.current_time():
                 _, _, call = heapq.heappop(self._due)
                 call()
+                # What comes in while much is due is stamped when it comes, not when all is done.
+                await trio.lowlevel.checkpoint()
 
     async def _wait(self) -> None:
-        self._wake = trio.Event()
+        if self._wake.is_set():  # several servers may share one venue and its timers
+            self._wake = trio.Event()
         deadline = self._due[0][0] if self._due else float("inf")
         with trio.move_on_at(deadline):
             await self._wake.wait()

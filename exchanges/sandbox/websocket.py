@@ -14,6 +14,7 @@ from wsproto.events import CloseConnection, Ping, Pong, TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from exchanges.sandbox.peer import Peer
+from exchanges.sandbox.turns import Turns
 
 FRAMES_MAX = 10_000
 MESSAGE_CHARS_MAX = 1_000_000
@@ -25,8 +26,9 @@ LOST = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 class ServerWebSocket:
     """One open WebSocket. ``peer.kind`` and ``peer.account`` say whose it is."""
 
-    def __init__(self, peer: Peer, *, trailing: bytes, idle_s: float = IDLE_S) -> None:
+    def __init__(self, peer: Peer, turns: Turns, *, trailing: bytes, idle_s: float = IDLE_S) -> None:
         self.peer = peer
+        self._turns = turns
         self._connection = Connection(ConnectionType.SERVER, trailing_data=trailing)
         self._out: deque[bytes] = deque()
         self._ready = trio.Event()
@@ -43,16 +45,12 @@ class ServerWebSocket:
         self._post(TextMessage(data=text))
 
     async def receive(self) -> tuple[str, int] | None:
-        """Return the next message and the ``perf_counter_ns`` of its arrival; None when it is over.
-
-        After a read others get their turn before the message is worked on: when a thousand arrive at
-        once, all of them are stamped before the first one is handled.
-        """
+        """Return the next message and the ``perf_counter_ns`` of its arrival; None when it is over."""
         while not self._in and not self._closing:
             data = await self._read()
             arrived_ns = time.perf_counter_ns()
+            await self._turns.wait()
             self._take(data, arrived_ns)
-            await trio.lowlevel.checkpoint()
         return self._in.popleft() if self._in else None
 
     async def write(self) -> None:

@@ -15,6 +15,7 @@ from model.leg import Side
 
 Row = dict[str, object]
 
+ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 CENT = Decimal("0.00000001")
 RATE = Decimal("0.0001")
 SIDES = {Side.BUY: "Buy", Side.SELL: "Sell"}
@@ -44,7 +45,7 @@ EXEC_TYPES = {FillKind.TRADE: "Trade", FillKind.LIQUIDATION: "BustTrade", FillKi
 
 def dump(value: object) -> str:
     """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"))
+    return ENCODER.encode(value)
 
 
 def money(value: Decimal) -> str:

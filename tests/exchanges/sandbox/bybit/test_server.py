@@ -1,0 +1,107 @@
+"""The server: arrivals are stamped before work, and venues outlive the servers in front of them."""
+
+import time
+from decimal import Decimal
+from functools import partial
+
+import trio
+import trio.testing
+
+from exchanges.network import MemoryNetwork
+from exchanges.sandbox import FaultKind, OrderIntent, SandboxDescription, SandboxVenue, describe_account
+from exchanges.sandbox.bybit import BybitServer
+from exchanges.sandbox.events import OrderChanged
+from exchanges.sandbox.rehearsal import run_rehearsal
+from exchanges.sandbox.turns import Turns
+from model.leg import Side
+from tests.exchanges.sandbox.bybit.client import order
+
+D = Decimal
+
+
+async def test_orders_that_come_together_are_stamped_before_they_are_handled(autojump_clock, world):
+    handled = []
+    world.venue.subscribe(
+        lambda event: handled.append(time.perf_counter_ns()) if isinstance(event, OrderChanged) else None
+    )
+    sockets = 20
+
+    async def place(number: int, ready: trio.Event) -> None:
+        async with world.trade() as socket:
+            request = socket.request("order.create", order(qty="0.001", orderLinkId=f"o{number}"))
+            await ready.wait()
+            assert (await socket.ask(request))["retCode"] == 0
+
+    ready = trio.Event()
+    async with trio.open_nursery() as nursery:
+        for number in range(sockets):
+            nursery.start_soon(place, number, ready)
+        await trio.testing.wait_all_tasks_blocked()
+        ready.set()
+
+    assert len(handled) == sockets
+    assert max(row.arrived_ns for row in world.venue.ledger) < handled[sockets // 2]
+
+
+async def test_turns_come_one_by_one_and_in_order(autojump_clock, nursery):
+    turns = Turns()
+    nursery.start_soon(turns.run)
+    log: list[int] = []
+
+    async def take(number: int) -> None:
+        await turns.wait()
+        log.append(number)
+
+    async with trio.open_nursery() as takers:
+        for number in range(10):
+            takers.start_soon(take, number)
+            await trio.testing.wait_all_tasks_blocked()
+
+    assert log == list(range(10))
+
+
+async def delayed_fill(venue: SandboxVenue) -> Decimal:
+    """Place an order whose fill waits a second, and return what it has after two."""
+    intent = OrderIntent(symbol="BTCUSDT", side=Side.BUY, quantity=D("0.01"))
+    placed = venue.place("m", intent)
+    await trio.sleep(2)
+    return placed.filled
+
+
+async def test_a_venue_outlives_its_servers(autojump_clock, nursery):
+    venue = SandboxVenue()
+    venue.add_account("m", api_key="mk", api_secret="ms", equity=D(10_000))
+    venue.faults.add(FaultKind.DELAY_FILL, seconds=1.0)
+    network = MemoryNetwork()
+    first, second = BybitServer(venue), BybitServer(venue)
+    filled = []
+
+    async with trio.open_nursery() as servers:
+        await servers.start(first.serve_memory, network, "one", 1)
+        await servers.start(second.serve_memory, network, "two", 2)
+        filled.append(await delayed_fill(venue))
+        servers.cancel_scope.cancel()
+    await nursery.start(first.serve_memory, network, "one", 1)
+    async with trio.open_nursery() as servers:
+        await servers.start(second.serve_memory, network, "two", 2)
+        servers.cancel_scope.cancel()
+    filled.append(await delayed_fill(venue))
+
+    assert filled == [D("0.01"), D("0.01")]
+
+
+async def test_a_rehearsal_serves_and_walks(nursery):
+    description = SandboxDescription(accounts=(describe_account("m", D(1000)),), prices={"BTCUSDT": D(100)})
+    rehearsal = await nursery.start(partial(run_rehearsal, description, walk_period_s=0.01))
+    port = int(rehearsal.endpoints["rest"].rsplit(":", 1)[1])
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    await stream.send_all(b"GET /v5/market/time HTTP/1.1\r\nHost: x\r\n\r\n")
+    with trio.fail_after(5):
+        answer = await stream.receive_some()
+        while rehearsal.venue.mark("BTCUSDT") == 100:
+            await trio.sleep(0.01)
+    await stream.aclose()
+    nursery.cancel_scope.cancel()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert rehearsal.endpoints["trade_ws"] == f"ws://127.0.0.1:{port}/v5/trade"
