@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import trio
+from pykka import ActorDeadError
 
 from actors.bus import Bus
 from actors.events import FrameUnreadable, MasterStreamChanged
@@ -18,15 +19,19 @@ from actors.messages import (
     SymbolRead,
     WalletReported,
 )
-from actors.runtime import Address, TrioActor
+from actors.runtime import Address, TrioActor, describe_failure
 from exchanges.clock import Clock
-from exchanges.errors import ExchangeError, StreamLost
+from exchanges.errors import ExchangeError, Refusal, RequestRejected, StreamLost
 from exchanges.port import AccountGateway, StreamEvent, Unreadable
 from model.account import Execution, PositionReport, WalletReport
 from model.order import OrderReport
 
 RECONCILE_S = 10.0
 """How long a change whose every frame was lost may stay unseen."""
+RESYNC_GAP_S = 0.5
+"""Between two readings, however many frames cannot be read."""
+RETRY_S_BASE = 0.1
+RETRY_S_MAX = 5.0
 
 
 class MasterStream(TrioActor):
@@ -40,6 +45,8 @@ class MasterStream(TrioActor):
         self._pairing = pairing
         self._clock = clock
         self._bus = bus
+        self._resync_wanted = trio.Event()
+        self._reading: set[str] = set()
 
     async def on_start(self) -> None:
         """Connect in the background: the first attempt may fail and is then retried from outside."""
@@ -49,7 +56,8 @@ class MasterStream(TrioActor):
         """Read symbols that Pairing waits for."""
         match message:
             case ReadSymbols(symbols=symbols):
-                for symbol in sorted(symbols):
+                for symbol in sorted(symbols - self._reading):
+                    self._reading.add(symbol)
                     self.nursery.start_soon(self._read_symbol, symbol)
             case CrashNow(why=why):
                 raise AskedToCrash(why)
@@ -65,11 +73,18 @@ class MasterStream(TrioActor):
                 self.nursery.start_soon(self._reconcile)
                 async for event in stream:
                     self._pass_on(event)
-        except (ExchangeError, OSError) as error:
-            self._pairing().tell(MasterLost(str(error)))
-            self._bus.publish(MasterStreamChanged(live=False, detail=str(error)))
+            raise StreamLost("the master's stream ended")
+        except BaseException as error:
+            # However it ends, Pairing must not take what it knows for fresh.
+            self._tell_lost(describe_failure(error))
             raise
-        raise StreamLost("the master's stream ended")
+
+    def _tell_lost(self, why: str) -> None:
+        self._bus.publish(MasterStreamChanged(live=False, detail=why))
+        try:
+            self._pairing().tell(MasterLost(why))
+        except ActorDeadError:
+            return  # the engine stops, from below
 
     def _pass_on(self, event: StreamEvent) -> None:
         pairing, now, now_ms = self._pairing(), trio.current_time(), self._clock.wall_ms()
@@ -80,7 +95,7 @@ class MasterStream(TrioActor):
                 pairing.tell(WalletReported(event))
             case Unreadable(frame=frame, error=error):
                 self._bus.publish(FrameUnreadable(account="master", error=error, frame=frame))
-                self.nursery.start_soon(self._read_again)
+                self._resync_wanted.set()
             case tuple():
                 fills = tuple(row for row in event if isinstance(row, Execution))
                 rows = tuple(row for row in event if isinstance(row, PositionReport))
@@ -90,15 +105,20 @@ class MasterStream(TrioActor):
                     pairing.tell(PositionsReported(positions=rows, received_at=now, received_at_ms=now_ms))
 
     async def _reconcile(self) -> None:
+        """Read the account now and then, and soon after a frame that could not be read."""
+        failures = 0
         while True:
-            await trio.sleep(RECONCILE_S)
-            await self._read_again()
-
-    async def _read_again(self) -> None:
-        try:
-            await self._read_account(reconnected=False)
-        except ExchangeError as error:
-            self._bus.publish(MasterStreamChanged(live=True, detail=f"snapshot failed: {error}"))
+            with trio.move_on_after(RECONCILE_S):
+                await self._resync_wanted.wait()
+            self._resync_wanted = trio.Event()
+            try:
+                await self._read_account(reconnected=False)
+                failures = 0
+            except ExchangeError as error:
+                failures += 1
+                self._bus.publish(MasterStreamChanged(live=True, detail=f"snapshot failed: {error}"))
+                self._resync_wanted.set()
+            await trio.sleep(min(RECONCILE_S, RESYNC_GAP_S * 2**failures))
 
     async def _read_account(self, *, reconnected: bool) -> None:
         snapshot = await self._gateway.snapshot()
@@ -112,14 +132,8 @@ class MasterStream(TrioActor):
         )
 
     async def _read_symbol(self, symbol: str) -> None:
-        delay_s = 0.1
-        while True:
-            try:
-                rows = await self._gateway.positions_of(symbol)
-                break
-            except ExchangeError:
-                await trio.sleep(delay_s)
-                delay_s = min(5.0, delay_s * 2)
+        rows = await self._rows_of(symbol)
+        self._reading.discard(symbol)
         self._pairing().tell(
             SymbolRead(
                 symbol=symbol,
@@ -128,3 +142,17 @@ class MasterStream(TrioActor):
                 received_at_ms=self._clock.wall_ms(),
             )
         )
+
+    async def _rows_of(self, symbol: str) -> tuple[PositionReport, ...]:
+        """Read until it works; a symbol that the venue does not know any more has no legs."""
+        wait_s = RETRY_S_BASE
+        while True:
+            try:
+                return await self._gateway.positions_of(symbol)
+            except RequestRejected as error:
+                if error.refusal is Refusal.SYMBOL:
+                    return ()
+            except ExchangeError:
+                pass  # a read has no side effect; Pairing goes on waiting and reductions have their own way
+            await trio.sleep(wait_s)
+            wait_s = min(RETRY_S_MAX, wait_s * 2)

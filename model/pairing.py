@@ -48,6 +48,8 @@ class Pairing:
         """The master's equity as last heard; set by the caller before each call."""
         self._wait_s = wait_s
         self._books = {leg: LegBook(leg, change) for leg, change in memory.items()}
+        self._moving: dict[Leg, LegBook] = {}
+        """The books with moves that wait."""
         self._fills = Fills()
         self._watched_before = bool(memory)
         for leg, change in memory.items():
@@ -158,7 +160,7 @@ class Pairing:
 
     def expire(self, *, now: float) -> tuple[Change, ...]:
         """End the waits that ran out; return the changes that leave without what they waited for."""
-        changes = list(self._advance_all({leg.symbol for leg, it in self._books.items() if it.moves}, now))
+        changes = list(self._advance_all({leg.symbol for leg in self._moving}, now))
         for symbol in sorted({fill.execution.symbol for fill in self._fills.every()}):
             for book in self._books_of(symbol):
                 changes.extend(self._reduce_alone(book, now))
@@ -167,7 +169,7 @@ class Pairing:
 
     def next_deadline(self) -> float | None:
         """Return when ``overdue`` or ``expire`` has something to do, None while nothing waits."""
-        times = [move.until for book in self._books.values() for move in book.moves]
+        times = [move.until for book in self._moving.values() for move in book.moves]
         for fill in self._fills.every():
             times += (fill.read_at, fill.parked_at + FORGET_S)
         return min(times, default=None)
@@ -236,9 +238,11 @@ class Pairing:
             fills, explained = move.explaining(covered)
             urgent = any(it.reduces for it in book.moves)
             if not (explained or urgent or settling or now >= move.until):
+                self._moving[book.leg] = book
                 return
             self._fills.drop(covered)
             yield book.confirm(fills, explained=explained, settling=settling, equity=self.master_equity)
+        self._moving.pop(book.leg, None)
         self._drop_undone(book)
         book.refresh(self.master_equity)
 
