@@ -1,0 +1,208 @@
+"""What may never happen, seen from the venue's own books while a run goes on.
+
+The engine is not asked: every check compares an order that arrives with the accounts as the venue
+has them, and with the ledger's file as another process would read it.
+"""
+
+import sqlite3
+from collections import deque
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from exchanges.sandbox import LedgerRow, OrderLedger, SandboxVenue
+from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, WalletChanged
+from model.leg import HEDGE_LONG, HEDGE_SHORT
+from model.settings import SizingMode
+from tests.simulation.schedule import LOTS
+from tests.simulation.step import SYMBOLS
+from tests.world import MASTER, Cast
+
+ORDER_LIFE_S = 3.0
+WINDOW_SLACK_S = 1.0
+TOLERANCE = Decimal("0.03")
+"""Marks and margins that the engine sized from may be a moment older than the venue's."""
+ZERO = Decimal(0)
+LegKey = tuple[str, str, int]
+"""Follower, symbol, position_idx."""
+
+
+class WatchedLedger(OrderLedger):
+    """The venue's order ledger; tells of every arrival before the venue acts on it."""
+
+    def __init__(self, watch: Any) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def arrive(self, *args: Any, **options: Any) -> LedgerRow:
+        row = super().arrive(*args, **options)
+        self._watch(row)
+        return row
+
+
+@attrs.define(kw_only=True)
+class Books:
+    """Watches one venue; ``violations`` tells what was seen, each with its time."""
+
+    venue: SandboxVenue
+    cast: tuple[Cast, ...]
+    directory: Path
+    max_open_age_s: float = 5.0
+    violations: list[str] = attrs.field(factory=list)
+    _ideals: dict[LegKey, deque[tuple[float, Decimal]]] = attrs.field(factory=dict)
+    _peaks: dict[tuple[str, int], tuple[Decimal, Decimal]] = attrs.field(factory=dict)
+    """The master's largest size of each episode and the margin it took."""
+    _reader: sqlite3.Connection | None = None
+
+    def watch(self) -> None:
+        """Begin; before anything is traded."""
+        self.venue.ledger = WatchedLedger(self._arrived)
+        self.venue.subscribe(self._heard)
+        self._note()
+
+    def close(self) -> None:
+        """Close the ledger's file."""
+        if self._reader is not None:
+            self._reader.close()
+
+    # What each follower should hold
+
+    def ideal(self, member: Cast, symbol: str, idx: int) -> Decimal:
+        """Return the exact size that R6 gives a follower's leg at the venue's numbers of this moment."""
+        total = ZERO
+        for leg in self.venue.account(MASTER).legs(symbol):
+            if not leg.size:
+                continue
+            side = {0: 0, 1: HEDGE_LONG, 2: HEDGE_SHORT}[idx]
+            if (side == HEDGE_LONG and leg.size < 0) or (side == HEDGE_SHORT and leg.size > 0):
+                continue
+            total += leg.size * self._scale(member, symbol, leg.position_idx)
+        return total
+
+    def _scale(self, member: Cast, symbol: str, master_idx: int) -> Decimal:
+        sizing = member.settings["sizing"]
+        if sizing.mode is SizingMode.FIXED_RATIO:
+            return sizing.ratio
+        equity = self.venue.balance(member.name).equity
+        if sizing.mode is SizingMode.MIRROR:
+            return equity * sizing.multiplier / self.venue.balance(MASTER).equity
+        return equity * sizing.margin_pct / self._peaks[symbol, master_idx][1]
+
+    def legs(self) -> list[tuple[Cast, str, int]]:
+        """Return every leg of every follower."""
+        return [
+            (member, symbol, idx)
+            for member in self.cast
+            for symbol in SYMBOLS
+            for idx in self.venue.account(member.name).leg_indices(symbol)
+        ]
+
+    def _heard(self, event: VenueEvent) -> None:
+        if isinstance(event, PositionChanged | PriceChanged | WalletChanged):
+            self._note_peaks()
+            self._note()
+
+    def _note_peaks(self) -> None:
+        master = self.venue.account(MASTER)
+        for key, leg in master.positions.items():
+            peak = self._peaks.get(key)
+            if not leg.size:
+                self._peaks.pop(key, None)
+            elif peak is None or abs(leg.size) > abs(peak[0]) or (leg.size > 0) != (peak[0] > 0):
+                self._peaks[key] = leg.size, self.venue.margin(MASTER, leg).initial
+
+    def _note(self) -> None:
+        now = trio.current_time()
+        for member, symbol, idx in self.legs():
+            ideal = self.ideal(member, symbol, idx)
+            history = self._ideals.setdefault((member.name, symbol, idx), deque())
+            if not history or history[-1][1] != ideal:
+                history.append((now, ideal))
+
+    def recent(self, key: LegKey) -> list[Decimal]:
+        """Return the ideals that an opening which arrives now may answer."""
+        since = trio.current_time() - self.max_open_age_s - ORDER_LIFE_S - WINDOW_SLACK_S
+        history = self._ideals[key]
+        while len(history) > 1 and history[1][0] < since:
+            history.popleft()
+        return [ideal for _, ideal in history]
+
+    # What arrives
+
+    def _arrived(self, row: LedgerRow) -> None:
+        if row.account == MASTER or row.via == "desk":
+            return
+        self._check_ids(row)
+        self._check_direction(row)
+        if not row.intent.reduce_only:
+            self._check_opening(row)
+
+    def _say(self, row: LedgerRow, what: str) -> None:
+        intent = row.intent
+        self.violations.append(
+            f"{trio.current_time():.3f} {row.account} {intent.side.value} {intent.quantity} {intent.symbol}:"
+            f"{intent.position_idx}{' reduce-only' if intent.reduce_only else ''} "
+            f"{row.client_order_id[:8]}: {what}"
+        )
+
+    def _check_ids(self, row: LedgerRow) -> None:
+        if not row.client_order_id:
+            return self._say(row, "it has no client order id")
+        if len(self.venue.ledger.by_client_order_id(row.client_order_id)) > 1:
+            self._say(row, "its id arrived before")
+        copy = self._copy_of(row.client_order_id)
+        if copy is None:
+            if not (row.intent.reduce_only and row.client_order_id in self._journal()):
+                self._say(row, "its claim is not durable")
+            return None
+        for other in self.venue.account(row.account).open_orders_of(row.intent.symbol):
+            same_leg = other.intent.position_idx == row.intent.position_idx
+            if same_leg and self._copy_of(other.intent.client_order_id) == copy:
+                self._say(row, f"another order of its copy is live: {other.intent.client_order_id[:8]}")
+        return None
+
+    def _check_direction(self, row: LedgerRow) -> None:
+        held = self.venue.account(row.account).size(row.intent.symbol, row.intent.position_idx)
+        if held and not row.intent.reduce_only and (held > 0) != (row.intent.side.sign > 0):
+            self._say(row, f"it opens against {held}")
+
+    def _check_opening(self, row: LedgerRow) -> None:
+        intent, account = row.intent, self.venue.account(row.account)
+        sign = intent.side.sign
+        ideals = self.recent((row.account, intent.symbol, intent.position_idx))
+        wanted = max((sign * ideal for ideal in ideals), default=ZERO)
+        if wanted <= 0:
+            return self._say(row, f"the master has left that side: {ideals}")
+        live = sum(
+            (
+                order.leaves
+                for order in account.open_orders_of(intent.symbol)
+                if order.intent.position_idx == intent.position_idx and not order.intent.reduce_only
+            ),
+            ZERO,
+        )
+        total = sign * account.size(intent.symbol, intent.position_idx) + live + intent.quantity
+        if total > wanted * (1 + TOLERANCE) + LOTS[intent.symbol]:
+            self._say(row, f"beyond the target: {total} of {wanted}, {live} of it live")
+        return None
+
+    # The ledger, as another process reads it
+
+    def _copy_of(self, client_order_id: str) -> int | None:
+        if self._reader is None:
+            self._reader = sqlite3.connect(f"file:{self.directory / 'ledger.db'}?mode=ro", uri=True)
+        found = self._reader.execute(
+            "SELECT id FROM copies WHERE client_order_id = ? "
+            "UNION SELECT copy_no FROM orders WHERE client_order_id = ?",
+            (client_order_id, client_order_id),
+        ).fetchone()
+        return None if found is None else found[0]
+
+    def _journal(self) -> str:
+        try:
+            return (self.directory / "journal").read_text()
+        except FileNotFoundError:
+            return ""

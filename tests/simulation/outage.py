@@ -1,0 +1,32 @@
+"""A ledger that can be gone for a while, put between a store and its database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from model.ledger import LedgerUnreachable
+
+
+class Outage:
+    """Stands for a LedgerDatabase; refuses units of work while ``is_down``."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self.is_down = False
+        self.loses_commits = 0
+        """How many commits are still to be made and then reported as lost."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @contextmanager
+    def unit(self, *, write: bool = True) -> Iterator[Any]:
+        """Lend a connection, as the database does, or say that it is away."""
+        if self.is_down:
+            raise LedgerUnreachable("the database is away")
+        nested = not self._database._database.is_closed()
+        with self._database.unit(write=write) as connection:
+            yield connection
+        if write and not nested and self.loses_commits:
+            self.loses_commits -= 1
+            raise LedgerUnreachable("the connection was lost in the commit")

@@ -1,0 +1,143 @@
+"""What happens in one simulated run, made from its seed alone: the master's trades, faults, crashes.
+
+A schedule is plain data. The master's positions are followed while it is made, so that every trade
+has its quantity before anything runs, whatever the engine does.
+"""
+
+import random
+from collections.abc import Collection
+from decimal import Decimal
+
+import attrs
+
+from exchanges.sandbox import DEFAULT_LISTINGS, DEFAULT_PRICES
+from model.amounts import floor_to_step
+from model.settings import Sizing
+from tests.simulation.faults import FAULTS
+from tests.simulation.step import SYMBOLS, Step
+from tests.world import Cast, fixed_margin, fixed_ratio, mirror
+
+MASTER_EQUITY = "50000"
+LOTS = {listing.symbol: listing.lot_size for listing in DEFAULT_LISTINGS}
+NOTIONAL_MAX = 6_000
+NAMES = ("alice", "bob", "carol")
+
+
+@attrs.frozen(kw_only=True)
+class Schedule:
+    """One run."""
+
+    seed: int
+    cast: tuple[Cast, ...]
+    hedged: tuple[str, ...]
+    """Symbols in which the master holds long and short apart."""
+    steps: tuple[Step, ...]
+    heals_at: float
+
+    def __str__(self) -> str:
+        cast = ", ".join(
+            f"{it.name} {'hedge ' if it.hedge else ''}{it.settings['sizing']}" for it in self.cast
+        )
+        lines = [f"seed {self.seed}: {cast}; master hedges {', '.join(self.hedged) or 'nothing'}"]
+        return "\n".join([*lines, *map(str, self.steps), f"{self.heals_at:8.3f}  heals"])
+
+
+def make_schedule(seed: int, faults: Collection[str] = tuple(FAULTS)) -> Schedule:
+    """Return the schedule of a seed, always the same; ``faults`` are the kinds that it draws from."""
+    chance = random.Random(seed)
+    hedged = tuple(symbol for symbol in SYMBOLS[:2] if chance.random() < 0.4)
+    cast = tuple(
+        Cast(
+            name=name,
+            equity=str(chance.choice((20_000, 50_000, 100_000))),
+            hedge=chance.random() < 0.4,
+            settings={"sizing": _sizing(chance)},
+        )
+        for name in NAMES[: chance.choice((1, 2, 2, 3))]
+    )
+    length = chance.choice((8.0, 15.0, 30.0, 60.0))
+    steps = _trades(chance, hedged, length) + _moves(chance, length)
+    steps += _faults(chance, length, tuple(it.name for it in cast), faults)
+    ordered = tuple(sorted(steps, key=lambda step: step.at))
+    return Schedule(seed=seed, cast=cast, hedged=hedged, steps=ordered, heals_at=length + 1.0)
+
+
+def _sizing(chance: random.Random) -> Sizing:
+    kind = chance.random()
+    if kind < 0.6:
+        return fixed_ratio(chance.choice(("0.1", "0.37", "1", "1.5")))
+    if kind < 0.85:
+        return mirror(chance.choice(("0.5", "1")))
+    return fixed_margin(chance.choice(("0.02", "0.05")))
+
+
+# Trades
+
+
+def _trades(chance: random.Random, hedged: tuple[str, ...], length: float) -> list[Step]:
+    held: dict[tuple[str, int], Decimal] = {}
+    symbols = SYMBOLS[: chance.choice((1, 2, 4))]
+    steps = []
+    at = 0.0
+    while at < length and len(steps) < 40:
+        at += chance.choice((0.0, 0.01, 0.05, 0.3, 1.0, 3.0)) * chance.random() * 2
+        symbol = chance.choice(symbols)
+        idx = chance.choice((1, 2)) if symbol in hedged else 0
+        quantity = _quantity(chance, symbol, idx, held.get((symbol, idx), Decimal(0)))
+        held[symbol, idx] = held.get((symbol, idx), Decimal(0)) + quantity
+        parts = chance.choice((1, 1, 1, 2, 3))
+        what = {"symbol": symbol, "idx": idx, "quantity": quantity, "parts": parts}
+        if chance.random() < 0.1 and not held[symbol, idx] - quantity:
+            what["leverage"] = Decimal(chance.choice((5, 20)))
+        what["one_frame"] = chance.random() < 0.6
+        steps.append(Step(at=round(at, 3), act="trade", what=what))
+    return steps
+
+
+def _quantity(chance: random.Random, symbol: str, idx: int, held: Decimal) -> Decimal:
+    """Return what the master trades next on a leg: an opening, an increase, a reduction, a close, a flip."""
+    lot, price = LOTS[symbol], DEFAULT_PRICES[symbol]
+    kind = chance.random()
+    size = max(lot, floor_to_step(Decimal(chance.randint(10, 2500)) / price, lot))
+    sign = {0: chance.choice((1, -1)), 1: 1, 2: -1}[idx]
+    if not held:
+        return size * sign
+    sign = 1 if held > 0 else -1
+    if kind < 0.3 and abs(held) * price < NOTIONAL_MAX:
+        return size * sign
+    if kind < 0.6:
+        part = max(lot, floor_to_step(abs(held) * Decimal(chance.choice(("0.1", "0.5", "0.9"))), lot))
+        return -min(part, abs(held)) * sign
+    if kind < 0.7 and not idx:
+        return -(abs(held) + size) * sign
+    return -held
+
+
+def _moves(chance: random.Random, length: float) -> list[Step]:
+    steps = []
+    for _ in range(chance.randint(0, 8)):
+        symbol = chance.choice(SYMBOLS)
+        share = chance.choice((0.001, 0.003, 0.004)) * chance.choice((1, -1))
+        price = DEFAULT_PRICES[symbol] * (1 + Decimal(str(share)))
+        at = round(chance.uniform(0, length), 3)
+        steps.append(
+            Step(
+                at=at, act="price", what={"symbol": symbol, "price": floor_to_step(price, Decimal("0.0001"))}
+            )
+        )
+    return steps
+
+
+# Faults
+
+
+def _faults(
+    chance: random.Random, length: float, names: tuple[str, ...], kinds_of_fault: Collection[str]
+) -> list[Step]:
+    kinds = chance.sample(sorted(kinds_of_fault), k=min(len(kinds_of_fault), chance.choice((0, 1, 2, 4))))
+    steps = []
+    for kind in kinds:
+        for _ in range(chance.choice((1, 2, 3))):
+            at = round(chance.uniform(0, length), 3)
+            steps += [attrs.evolve(step, at=at) for step in FAULTS[kind](chance, names)]
+    return steps
