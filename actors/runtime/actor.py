@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pykka
 import trio
@@ -18,7 +18,29 @@ _HOOKS = ("on_start", "on_receive", "on_stop", "on_failure")
 logger = logging.getLogger("actors.runtime")
 
 
-class TrioActor(pykka.Actor):
+if TYPE_CHECKING:
+
+    class PykkaActor:
+        """What is used of pykka's actor. Its hooks are declared sync, so no async one could override them."""
+
+        actor_urn: str
+        actor_inbox: Inbox
+        actor_ref: pykka.ActorRef[Any]
+        actor_stopped: Any
+        _actor_ref: TrioRef
+
+        @classmethod
+        def start(cls, *args: Any, **kwargs: Any) -> TrioRef: ...
+
+        def stop(self) -> None: ...
+
+        def _handle_receive(self, message: Any) -> Any: ...
+
+else:
+    PykkaActor = pykka.Actor
+
+
+class TrioActor(PykkaActor):
     """One owner of state: takes one message at a time, and may have tasks of its own beside that.
 
     Subclasses take what they need in ``__init__`` and call ``super().__init__()``. A supervisor makes and
@@ -42,9 +64,9 @@ class TrioActor(pykka.Actor):
 
     def __init__(self) -> None:
         super().__init__()
-        self._actor_ref = TrioRef(self)
+        self._actor_ref = TrioRef(self)  # type: ignore[arg-type]
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Prepare. The mailbox opens when this returns, so return soon and go on in the nursery."""
 
     async def on_receive(self, message: Any) -> Any:
@@ -54,10 +76,10 @@ class TrioActor(pykka.Actor):
         """
         raise TypeError(f"{type(self).__name__} does not know {message!r}")
 
-    async def on_stop(self) -> None:  # type: ignore[override]
+    async def on_stop(self) -> None:
         """Clean up after the last message; background tasks still run, no more messages come."""
 
-    async def on_failure(self, error: BaseException) -> None:  # type: ignore[override]
+    async def on_failure(self, error: BaseException) -> None:
         """Clean up after a crash; the nursery is gone, 5 s at most."""
 
     def ready_for(self, message: Any) -> bool:
@@ -66,8 +88,7 @@ class TrioActor(pykka.Actor):
 
     def wake(self) -> None:
         """Look again at the messages that `ready_for` refused."""
-        inbox: Inbox = self.actor_inbox  # type: ignore[assignment]
-        inbox.wake()
+        self.actor_inbox.wake()
 
     @staticmethod
     def _create_actor_inbox() -> Inbox:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from actors.runtime.actor import TrioActor
     from actors.runtime.mailbox import Entry, Mailbox
-    from actors.runtime.ref import Inbox
 
 YIELD_EVERY = 10
 """Messages handled in a row before others get a turn, should no handler have waited for anything."""
@@ -54,7 +53,7 @@ class Life:
         self.phase = Phase.STARTING
         self._actor = actor
         self._grace_s = grace_s
-        self._inbox: Inbox = actor.actor_inbox  # type: ignore[assignment]
+        self._inbox = actor.actor_inbox
         self._scope = trio.CancelScope()
         self._stopping = False
         self._hung: ActorHung | None = None
