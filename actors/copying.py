@@ -119,8 +119,8 @@ class Copying:
         if mode is None:
             mode = await self._read_mode(symbol)
         goals = goals_of(
-            message.change,
-            message.others,
+            desk.symbols.own_units(message.change),
+            tuple(desk.symbols.own_units(other) for other in message.others),
             symbol=symbol,
             mode=mode,
             acted=desk.acted(),
@@ -187,10 +187,13 @@ class Copying:
     def _is_worth_waiting(self, reason: Reason | None) -> bool:
         """Tell whether what holds an opening back passes by itself; its age ends the wait.
 
-        A missed opening is judged by marks, which are asked for when it is told: they come.
+        A missed opening is judged by marks, and so are names of two venues; both are asked for when
+        the change is told: they come.
         """
-        if reason is Reason.PRICE_UNKNOWN:
-            return self._message.change.caught_up and self._waits < PRICE_WAITS_MAX
+        if reason is Reason.SYMBOL_UNCONFIRMED or (
+            reason is Reason.PRICE_UNKNOWN and self._message.change.caught_up
+        ):
+            return self._waits < PRICE_WAITS_MAX
         return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN)
 
     def _must_stop_here(self, decision: Decision) -> bool:
@@ -228,6 +231,7 @@ class Copying:
             durable=self.record.undurable_claim is None,
             view_fresh=fresh,
             order_unknown=bool(desk.unknown_orders[leg.symbol]),
+            symbol_confirmed=desk.symbols.is_confirmed(goal.change.leg.symbol),
             equity_day_start=None if desk.equity_record is None else desk.equity_record.day_start,
             equity_peak=None if desk.equity_record is None else desk.equity_record.peak,
         )

@@ -73,6 +73,7 @@ class Follower(TrioActor):
         self._resumable: dict[str, CopyRecord] = {}
         self._refresh_wanted = trio.Event()
         self._foreign_told: set[Leg] = set()
+        self._watched: set[str] = set()
 
     async def on_start(self) -> None:
         """Prepare in the background: mailbox news flows meanwhile, changes wait (R2)."""
@@ -150,13 +151,13 @@ class Follower(TrioActor):
     # Copies
 
     def _symbol(self, message: MasterChanged) -> str:
-        symbol = message.change.leg.symbol
-        return self._desk.symbol_of(symbol) or symbol
+        return self._desk.symbols.name(message.change.leg.symbol)
 
     def _take_change(self, message: MasterChanged) -> None:
         change = message.change
         symbol = self._symbol(message)
         self._latest[change.leg] = message
+        self._watch_mark(symbol)
         lane = self._lanes.get(symbol)
         if lane is not None:
             lane.interrupt(message)
@@ -164,6 +165,12 @@ class Follower(TrioActor):
         if change.change_id not in self._resumable and self._acted_on(message, symbol):
             return
         self._open_lane(symbol, message)
+
+    def _watch_mark(self, symbol: str) -> None:
+        """Ask for the symbol's mark under this venue's name, once: Pairing knows the master's alone."""
+        if symbol not in self._watched:
+            self._watched.add(symbol)
+            self._marks().tell(WatchMarks(frozenset({symbol})))
 
     def _open_lane(self, symbol: str, message: MasterChanged) -> None:
         lane = Lane(symbol=symbol, changed=self.wake)
@@ -308,7 +315,7 @@ class Follower(TrioActor):
         Their symbols' lanes give way from the start: no opening before the last one is known.
         """
         for open_copy in open_copies:
-            symbol = self._desk.symbol_of(open_copy.change.leg.symbol) or open_copy.change.leg.symbol
+            symbol = self._desk.symbols.name(open_copy.change.leg.symbol)
             reduced = open_copy.change.change_class.reduces
             lane = Lane(symbol=symbol, changed=self.wake, yielding=True, only_full_closes=reduced)
             self._yielding.append(lane)

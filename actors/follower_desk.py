@@ -9,6 +9,7 @@ import trio
 
 from actors.bus import Bus
 from actors.ledger_desk import LedgerDesk
+from actors.symbol_desk import SymbolDesk
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway
@@ -47,8 +48,7 @@ class FollowerDesk:
     bus: Bus
     clock: Clock
     max_open_age_s: float
-    symbol_of: Callable[[str], str | None]
-    """The follower's spelling of a master symbol; None where its venue lacks it."""
+    symbols: SymbolDesk
     view: AccountView = attrs.field(factory=AccountView)
     holdings: dict[Leg, Holding] = attrs.field(factory=dict)
     reports: dict[str, OrderReport] = attrs.field(factory=dict)

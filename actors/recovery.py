@@ -71,7 +71,7 @@ def _own_what_was_opened(desk: FollowerDesk, record: CopyRecord) -> None:
         # Of a claimed order nothing but its id is known; what it reduced was ours before it.
         if order.filled and desk.view.size(order.leg):
             holding = desk.own(order.leg)
-            record.moving[order.leg] = _answered_size(holding, record.change)
+            record.moving[order.leg] = _answered_size(holding, desk.symbols.own_units(record.change))
             desk.holdings[order.leg] = holding
             record.hold(holding)
 

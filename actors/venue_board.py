@@ -8,6 +8,7 @@ import trio
 from exchanges.port import Venue
 from model.instrument import Instrument
 from model.marks import Marks
+from model.symbols import SymbolIndex
 
 CLOCK_OFFSET_MS_MAX = 1_000
 
@@ -19,6 +20,7 @@ class VenueBoard:
     venue: Venue
     marks: Marks = attrs.field(factory=Marks)
     instruments: Mapping[str, Instrument] = attrs.field(factory=dict)
+    symbols: SymbolIndex = attrs.field(factory=lambda: SymbolIndex({}))
     clock_offset_ms: int | None = None
     known: trio.Event = attrs.field(factory=trio.Event)
     """Set once the catalogue has been read."""
@@ -31,4 +33,5 @@ class VenueBoard:
     def learn(self, instruments: Mapping[str, Instrument]) -> None:
         """Take a catalogue that was just read."""
         self.instruments = instruments
+        self.symbols = SymbolIndex(instruments)
         self.known.set()

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import attrs
 
+from model.amounts import CONTEXT, EXACT, ONE
 from model.leg import ChangeClass, Leg, classify
 
 
@@ -93,4 +94,25 @@ def episode_after(
         episode_began_ms=last.episode_began_ms,
         peak_size=size if grown else last.peak_size,
         peak_margin=margin if grown else last.peak_margin,
+    )
+
+
+def in_units(change: Change, factor: Decimal) -> Change:
+    """Return the change counted in other units, ``factor`` of them in one of the master's.
+
+    Money stays, sizes grow, prices shrink. The id stays too: it is the same change.
+    """
+    if factor == ONE:
+        return change
+
+    def price(value: Decimal | None) -> Decimal | None:
+        return None if value is None else CONTEXT.divide(value, factor)
+
+    return attrs.evolve(
+        change,
+        size_before=EXACT.multiply(change.size_before, factor),
+        size_after=EXACT.multiply(change.size_after, factor),
+        peak_size=EXACT.multiply(change.peak_size, factor),
+        fill_price=price(change.fill_price),
+        entry_price=price(change.entry_price),
     )

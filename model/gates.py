@@ -49,6 +49,10 @@ def _symbol(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
     return is_symbol_allowed(situation.settings.limits, (goal.change.leg.symbol, goal.leg.symbol))
 
 
+def _same_thing(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
+    return None if situation.symbol_confirmed else Reason.SYMBOL_UNCONFIRMED
+
+
 def _join(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
     rows = goal.contributions or (goal.change,)
     return None if all(joined(row, situation.settings) for row in rows) else Reason.NOT_JOINED
@@ -141,6 +145,7 @@ _GATES: dict[str, Callable[[Goal, Situation, Instrument], Reason | None]] = {
     "clock": _clock,
     "unknown_order": _unknown,
     "fresh_view": _fresh,
+    "same_symbol": _same_thing,
     "positions": _positions,
     "equity": _equity,
     "price": _price,

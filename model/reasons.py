@@ -37,6 +37,8 @@ class Reason(Enum):
     """A reduction below the venue's minimum, done as soon as it is tradable (R10)."""
     SYMBOL_NOT_LISTED = "symbol_not_listed"
     SYMBOL_NOT_TRADING = "symbol_not_trading"
+    SYMBOL_UNCONFIRMED = "symbol_unconfirmed"
+    """The prices have not shown that both venues' symbols mean the same thing."""
     SYMBOL_DENIED = "symbol_denied"
     SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
     POSITION_MODE_MISMATCH = "position_mode_mismatch"

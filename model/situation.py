@@ -38,6 +38,8 @@ class Situation:
     """Positions and equity are known as they are now (R21)."""
     order_unknown: bool = False
     """An order of the symbol has no known outcome yet (R11)."""
+    symbol_confirmed: bool = True
+    """Prices have shown that the follower's symbol is the master's (R9)."""
     equity_day_start: Decimal | None = None
     """Equity when the UTC day began, for ``daily_loss``."""
     equity_peak: Decimal | None = None

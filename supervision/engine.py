@@ -19,6 +19,7 @@ from actors.master_stream import MasterStream
 from actors.messages import ChangeSettings, Drain, FollowerReady
 from actors.pairing import Pairing, PairingPorts
 from actors.runtime import Address, TrioActor
+from actors.symbol_desk import SymbolDesk
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway, Credentials, Venue
@@ -49,6 +50,8 @@ class EngineParts:
     bus: Bus
     max_open_age_s: float = 5.0
     pairing_wait_s: float = 1.0
+    symbol_overrides: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    """The operator's names by venue and master symbol; blank means that the venue has none."""
 
 
 class Engine:
@@ -69,6 +72,11 @@ class Engine:
         self.parts = parts
         self._report = report
         self._boards = {name: VenueBoard(venue=venue) for name, venue in parts.venues.items()}
+        master = self._boards[parts.master_exchange]
+        self._symbols = {
+            name: SymbolDesk(master, board, parts.symbol_overrides.get(name, {}))
+            for name, board in self._boards.items()
+        }
         self._accounts: dict[str, FollowerAccount] = {}
         self._gateways: dict[str, AccountGateway] = {}
         self._addresses: dict[str, Address] = {}
@@ -304,5 +312,5 @@ class Engine:
             bus=self.parts.bus,
             clock=self.parts.clock,
             max_open_age_s=self.parts.max_open_age_s,
-            symbol_of=lambda symbol: symbol if symbol in board.instruments else None,
+            symbols=self._symbols[settings.exchange],
         )

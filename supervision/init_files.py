@@ -44,6 +44,9 @@ network = "mainnet"                        # "mainnet", "testnet" or "demo"; or 
 # max_open_age_s = 5                       # openings older than this are skipped; reductions never are
 # pairing_wait_s = 1                       # how long a fill waits for its position update
 
+# [symbols.hyperliquid]                      # where names do not tell: the master's symbol = the venue's
+# 1000NEIROCTOUSDT = "kNEIRO"              # "" where the venue has none
+
 # [audit]
 # period_s = 60
 # grace_s = 60

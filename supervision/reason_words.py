@@ -28,6 +28,7 @@ _WORDS: Mapping[str, str] = {
     "deferred": "the reduction is below the venue's minimum and waits until it is tradable",
     "symbol_not_listed": "the follower's venue does not list the symbol",
     "symbol_not_trading": "the symbol is not trading now",
+    "symbol_unconfirmed": "the venues' prices have not shown that both symbols mean the same thing",
     "symbol_denied": "the follower's deny list names the symbol",
     "symbol_not_allowed": "the follower's allow list lacks the symbol",
     "position_mode_mismatch": "the follower's position mode does not take this leg",

@@ -206,6 +206,7 @@ def make_parts(process: Process, bus: Bus) -> EngineParts:
         bus=bus,
         max_open_age_s=settings.max_open_age_s,
         pairing_wait_s=settings.pairing_wait_s,
+        symbol_overrides=settings.symbol_overrides,
     )
 
 

@@ -21,7 +21,7 @@ from supervision.settings.secret import (
     resolve_secret,
     resolve_url,
 )
-from supervision.settings.table import Table
+from supervision.settings.table import Table, kind_of
 
 DEFAULT_LEDGER = "sqlite:///copytrader.db"
 DEFAULT_SOCKET = "run/copytrader.sock"
@@ -100,6 +100,8 @@ class EngineSettings:
     pairing_wait_s: float = 1.0
     audit: AuditSettings = AuditSettings()
     sealing_key_file: Path | None = None
+    symbol_overrides: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    """`[symbols.VENUE]`: the venue's name by master symbol; blank where it has none."""
     log: LogSettings = LogSettings()
     metrics_listen: ListenAddress | None = None
 
@@ -182,6 +184,7 @@ def _read_settings(top: Table, path: Path, env: Mapping[str, str]) -> EngineSett
         pairing_wait_s=engine.seconds("pairing_wait_s", 1.0, low=0.05, high=60),
         audit=_audit(top.table("audit")),
         sealing_key_file=_one_path(secrets, "key_file", base, None),
+        symbol_overrides=_symbols(top.table("symbols")),
         log=_log(top.table("log")),
         metrics_listen=_metrics(top.table("metrics")),
     )
@@ -233,6 +236,25 @@ def _endpoints(table: Table) -> Mapping[str, VenueAddresses]:
         table.raw(venue)
     table.done()
     return found
+
+
+def _symbols(table: Table) -> Mapping[str, Mapping[str, str]]:
+    found = {venue: _names(table.table(venue)) for venue in VENUES}
+    for venue in VENUES:
+        table.raw(venue)
+    table.done()
+    return {venue: names for venue, names in found.items() if names}
+
+
+def _names(table: Table) -> Mapping[str, str]:
+    names: dict[str, str] = {}
+    for symbol in table.names:
+        name = table.raw(symbol)
+        if isinstance(name, str):
+            names[symbol] = name.strip()
+        else:
+            table.wrong(symbol, 'the venue\'s symbol as text, "" where it has none', kind_of(name))
+    return names
 
 
 def _audit(table: Table) -> AuditSettings:

@@ -53,6 +53,11 @@ class Table:
     def __contains__(self, name: str) -> bool:
         return name in self._data
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All keys, where the file itself says what they are called."""
+        return tuple(map(str, self._data))
+
     def wrong(self, name: str, expected: str, got: str) -> None:
         """Note that the value of ``name`` is wrong."""
         self.findings.add((*self.key, name), expected, got)

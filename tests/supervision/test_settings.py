@@ -314,3 +314,20 @@ def test_no_text_does_worse_than_to_be_refused(tmp_path_factory: pytest.TempPath
 
     with pytest.raises(ConfigErrors):
         load_settings(path, {})
+
+
+def test_names_of_other_venues_are_the_operators_word_by_venue_and_symbol(tmp_path: Path) -> None:
+    text = '[symbols.hyperliquid]\n1000NEIROCTOUSDT = "kNEIRO"\nBTCUSDT = ""\n'
+
+    settings = load(tmp_path, MINIMAL + text)
+
+    assert settings.symbol_overrides == {"hyperliquid": {"1000NEIROCTOUSDT": "kNEIRO", "BTCUSDT": ""}}
+
+
+def test_a_name_that_is_no_text_and_a_venue_that_is_none_are_errors(tmp_path: Path) -> None:
+    text = "[symbols.hyperliquid]\nBTCUSDT = 1\n[symbols.okx]\nBTCUSDT = 'BTC'\n"
+
+    assert {path for path, _ in errors_of(tmp_path, MINIMAL + text)} == {
+        "symbols.hyperliquid.BTCUSDT",
+        "symbols.okx",
+    }
