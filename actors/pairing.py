@@ -182,7 +182,6 @@ class Pairing(TrioActor):
     def _forget_stream(self) -> None:
         self._rules.stream_lost()
         self._read_once = False
-        self._absent = frozenset()
 
     def _ask_for(self, symbols: frozenset[str]) -> None:
         if symbols:

@@ -1,5 +1,6 @@
 """Pairing as an actor: whom it tells what, and what it survives (R4, R14)."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from actors.messages import (
     Describe,
     Drain,
     FollowerReady,
+    MasterChanged,
     MasterLost,
     MasterStatus,
     ReadSymbols,
@@ -186,6 +188,103 @@ async def test_an_absence_of_an_earlier_stream_holds_nobody_up(
         await house.say_read(*master.listing())
 
         assert await reconciled(house)
+
+
+async def test_a_stream_that_ended_without_a_word_leaves_nothing_parked(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    master = Master()
+    async with pairing_house(tmp_path) as house:
+        await house.say_read()
+        await house.say_frames(master.trade("AUSDT", "2")[:1])
+
+        await house.say_read()
+        await trio.sleep(5)
+
+        assert house.told["stream"] == []
+
+
+async def test_a_periodic_reading_lets_frames_on_their_way_explain_what_it_shows(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    master = Master()
+    async with pairing_house(tmp_path) as house:
+        await house.say_read()
+        frames = master.trade("AUSDT", "2")
+
+        await house.say_read(*master.listing(), reconnected=False)
+        await house.say_frames(frames)
+
+        (told,) = house.changes("alice")
+        assert (told.change.from_snapshot, told.change.caught_up) == (False, False)
+
+
+async def test_every_reading_reminds_the_mark_streams_of_what_the_master_holds(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    master = Master()
+    async with pairing_house(tmp_path) as house:
+        await house.say_read()
+        await house.say_frames(master.trade("AUSDT", "2"))
+        house.told["marks:binance"].clear()
+
+        await house.say_read(*master.listing(), reconnected=False)
+
+        assert house.told["marks:binance"] == [WatchMarks(frozenset({"AUSDT"}))]
+
+
+class Meddler:
+    """A follower's address; when it is told where the legs stand, the master trades on."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.told: list[MasterChanged] = []
+        self._then = then
+
+    def tell(self, message: MasterChanged) -> None:
+        self.told.append(message)
+        if message.change.caught_up:
+            self._then()
+            self._then = lambda: None
+
+
+async def test_nobody_is_told_an_old_state_after_a_newer_one(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    master = Master()
+    async with pairing_house(tmp_path) as house:
+        await house.say_read()
+        await house.say_frames(master.trade("AUSDT", "2"))
+
+        def trade_on() -> None:
+            for frame in master.trade("AUSDT", "1"):
+                house.pairing.tell(house.as_message(frame))
+
+        crowd = [Meddler(trade_on), *(Meddler() for _ in range(30))]
+        names = [f"f{number}" for number in range(len(crowd))]
+        house.followers.update(dict(zip(names, crowd, strict=True)))  # type: ignore[arg-type]
+
+        await house.say(*(FollowerReady(name) for name in names))
+
+        assert [one.told[-1].change.size_after for one in crowd] == [Decimal(3)] * len(crowd)
+
+
+async def test_who_waits_is_not_told_while_the_stream_is_lost(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    master = Master()
+    async with pairing_house(tmp_path) as house:
+        await house.say_read()
+        await house.say_frames(master.trade("AUSDT", "2"))
+        crowd = [Meddler(lambda: house.pairing.tell(MasterLost("dropped"))), *(Meddler() for _ in range(30))]
+        names = [f"f{number}" for number in range(len(crowd))]
+        house.followers.update(dict(zip(names, crowd, strict=True)))  # type: ignore[arg-type]
+
+        await house.say(*(FollowerReady(name) for name in names))
+        told_before = [one for one in crowd if one.told]
+        await house.say_read(*master.listing())
+
+        assert len(told_before) < len(crowd) / 2
+        assert all(len(one.told) == 1 for one in crowd)
 
 
 async def reconciled(house: PairingHouse) -> bool:
