@@ -80,7 +80,7 @@ def _merge_line(store: Store, line: str) -> bool:
             # Judged by its own time: it was acted on then, however long the outage was.
             store.write(WriteBatch(claims=[claim]), now_ms=claim.claimed_at_ms)
         elif kind == "outcome":
-            store.record([decode_outcome(body)])
+            store.record_kept(decode_outcome(body))
         else:
             return False
     except LedgerRefused:

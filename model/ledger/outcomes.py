@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import attrs
 import peewee
 
 from model.copy import CopyOutcome, Holding, OrderRecord
 from model.ledger.bulk import insert_rows, select_in, update_rows
 from model.ledger.codec import decimal_text, dump_json
 from model.ledger.errors import UnknownCopy
+from model.ledger.tables import HoldingRow
+from model.leg import Leg
 from model.order import OrderState
 
 _ORDER_COLUMNS = (
@@ -22,6 +25,7 @@ _HOLDING_COLUMNS = (
 _HOLDING_KEY = ("follower", "symbol", "position_idx")
 _OPEN_NUMBERS = "SELECT copy_id, id FROM copies WHERE state = 'claimed' AND copy_id"
 _NUMBERS = "SELECT copy_id, id FROM copies WHERE copy_id"
+_ORDER_OF_CHANGES = "SELECT change_id, venue_time_ms, seq FROM changes WHERE change_id"
 _FINAL = ", ".join(f"'{state.value}'" for state in OrderState if state.is_final)
 
 
@@ -44,6 +48,26 @@ def record_outcomes(connection: peewee.Database, outcomes: Sequence[CopyOutcome]
     _refuse_unknown(latest, numbers)
     _upsert_orders(connection, _orders(outcomes), numbers)
     upsert_holdings(connection, [held for outcome in outcomes for held in outcome.holdings])
+
+
+def without_overtaken(connection: peewee.Database, outcome: CopyOutcome) -> CopyOutcome:
+    """Return an outcome that was kept elsewhere for a while, without holdings that are known better by now.
+
+    The master's changes have an order; when something was written down says nothing.
+    """
+    query = HoldingRow.select().where(HoldingRow.follower == outcome.follower)
+    known = {
+        Leg(row["symbol"], row["position_idx"]): row["change_id"] for row in query.dicts().execute(connection)
+    }
+    ids = {*known.values(), *(held.change_id for held in outcome.holdings)}
+    rows = select_in(connection, _ORDER_OF_CHANGES, sorted(ids))
+    order = {change_id: (venue_time_ms, seq) for change_id, venue_time_ms, seq in rows}
+    never = (-1, -1)
+
+    def overtaken(held: Holding) -> bool:
+        return order.get(known.get(held.leg, ""), never) > order.get(held.change_id, never)
+
+    return attrs.evolve(outcome, holdings=tuple(held for held in outcome.holdings if not overtaken(held)))
 
 
 def plan_orders(connection: peewee.Database, orders: Sequence[OrderRecord]) -> None:

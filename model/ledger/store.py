@@ -79,6 +79,14 @@ class Store:
         """Write what came of copies, with orders and holdings (R7). Raises: UnknownCopy."""
         self.write(WriteBatch(outcomes=outcomes), now_ms=0)
 
+    def record_kept(self, outcome: CopyOutcome) -> None:
+        """Write an outcome that was kept elsewhere meanwhile: newer knowledge of a leg stays (R18).
+
+        Raises: UnknownCopy.
+        """
+        with self.unit() as connection:
+            outcomes.record_outcomes(connection, [outcomes.without_overtaken(connection, outcome)])
+
     def remember_changes(self, changes: Sequence[Change]) -> None:
         """Keep changes; one that is known stays as it is."""
         self.write(WriteBatch(changes=changes), now_ms=0)

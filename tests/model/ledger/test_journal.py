@@ -1,5 +1,6 @@
 """What is done without the ledger is merged when it is back (R18)."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from model.copy import ClaimAnswer, CopyState
 from model.ledger import LedgerUnreachable, Store
 from model.ledger.codec import encode_claim
 from model.ledger.journal import Journal, JournalMerged
-from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_outcome
+from model.leg import Leg
+from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_holding, make_outcome
 
 CLOSING = make_change(2, before="1.5", after="0")
 
@@ -47,6 +49,22 @@ def test_a_merge_that_was_cut_off_is_repeated_without_harm(store: Store, journal
     assert journal.merge_into(store) == JournalMerged(merged=2)
 
     assert [row.state for row in store.copies()] == [CopyState.APPLIED]
+
+
+def test_what_is_known_of_a_leg_since_the_outage_stays(store: Store, journal: Journal) -> None:
+    """Found by simulation: a merged close disowned the position that was opened after it."""
+    closed, opened = make_claim("alice", CLOSING), make_claim("alice", make_change(3, after="2"))
+    before = make_holding(owned=False, master_size=Decimal(0), change_id=CLOSING.change_id)
+    after = make_holding(owned=True, master_size=Decimal(2), change_id=opened.change.change_id)
+    eth = make_holding(leg=Leg("ETHUSDT"), owned=False, change_id=CLOSING.change_id)
+    journal.append(claim=closed, outcome=make_outcome(closed, holdings=(before, eth)))
+    store.claim([opened], now_ms=NOW_MS)
+    store.record([make_outcome(opened, holdings=(after,))])
+
+    journal.merge_into(store)
+
+    assert store.holdings("alice") == [after, eth]
+    assert [row.state for row in store.copies()] == [CopyState.APPLIED] * 2
 
 
 def test_an_outage_of_days_makes_nothing_stale(store: Store, journal: Journal) -> None:
