@@ -34,10 +34,11 @@ from actors.recovery import recover_orders
 from actors.runtime import Address, TrioActor
 from exchanges.errors import ExchangeError
 from model.account import PositionReport
+from model.change import Change
 from model.copy import Holding
 from model.equity_record import equity_record_from_plain
 from model.ledger import LedgerUnreachable, OpenCopy
-from model.leg import Leg
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
 from model.settings import FollowerMode
 
 SNAPSHOT_S = 55.0
@@ -70,6 +71,8 @@ class Follower(TrioActor):
         self._lanes: dict[str, Lane] = {}
         self._yielding: list[Lane] = []
         self._latest: dict[Leg, MasterChanged] = {}
+        self._newest: dict[Leg, tuple[int, Change]] = {}
+        """Of every master leg the newest change that any message brought, and the message's number."""
         self._resumable: dict[str, CopyRecord] = {}
         self._refresh_wanted = trio.Event()
         self._foreign_told: set[Leg] = set()
@@ -157,6 +160,9 @@ class Follower(TrioActor):
         change = message.change
         symbol = self._symbol(message)
         self._latest[change.leg] = message
+        for heard in (change, *message.others):
+            if message.told > self._newest.get(heard.leg, (-1, heard))[0]:
+                self._newest[heard.leg] = message.told, heard
         self._watch_mark(symbol)
         lane = self._lanes.get(symbol)
         if lane is not None:
@@ -208,6 +214,7 @@ class Follower(TrioActor):
     async def _run_copy(self, lane: Lane, message: MasterChanged) -> MasterChanged | None:
         """Run one copy; return the change that this lane takes next."""
         lane.newer = None
+        message = self._with_newest_others(message)
         resumed, unfinished = self._take_unfinished(message)
         copying = Copying(self._desk, message, lane, resumed=resumed, unfinished=unfinished)
         try:
@@ -215,6 +222,17 @@ class Follower(TrioActor):
         except Interrupted:
             self._resumable[copying.record.change.change_id] = copying.record
         return None if lane.yielding else lane.newer or self._owed(lane.symbol)
+
+    def _with_newest_others(self, message: MasterChanged) -> MasterChanged:
+        """Return the change beside what is known of the symbol's other legs by now.
+
+        It may have waited: a reduction of another leg goes first, and a copy that was interrupted
+        is taken up again after others (R2, R6: a net is of states, not of memories).
+        """
+        own = message.change.leg
+        legs = (Leg(own.symbol, idx) for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT) if idx != own.position_idx)
+        others = tuple(self._newest[leg][1] for leg in legs if leg in self._newest)
+        return message if others == message.others else attrs.evolve(message, others=others)
 
     def _take_unfinished(self, message: MasterChanged) -> tuple[CopyRecord | None, tuple[CopyRecord, ...]]:
         """Take the records of the change's leg that have no outcome: its own, and older ones."""
@@ -285,8 +303,10 @@ class Follower(TrioActor):
                 self._desk.view.heard_at = trio.current_time()
 
     async def _read_ledger(self, name: str) -> tuple[list[Holding], list[OpenCopy]]:
+        """Read what is remembered of the follower; what was kept on local disk is part of that (R18)."""
         while True:
             try:
+                await self._merge_journal(name)
                 kept = await self._desk.ledger.read(lambda store: store.meta(_equity_key(name)))
                 if plain := kept.get(_equity_key(name)):
                     self._desk.equity_record = equity_record_from_plain(plain)
@@ -296,6 +316,12 @@ class Follower(TrioActor):
             except LedgerUnreachable as error:
                 self._desk.bus.publish(TroubleMet(where=name, what=f"ledger: {error}"))
                 await trio.sleep(LEDGER_RETRY_S)
+
+    async def _merge_journal(self, name: str) -> None:
+        done = await self._desk.ledger.merge_journal()
+        if done.refused:
+            what = f"{done.refused} lines of the journal were unreadable and set aside"
+            self._desk.bus.publish(TroubleMet(where=name, what=what))
 
     async def _read_account_until_it_works(self) -> None:
         wait_s = RETRY_S_BASE
@@ -367,7 +393,9 @@ class Follower(TrioActor):
             await trio.sleep(UNWRITTEN_RETRY_S)
             while self._desk.unwritten:
                 claim, outcome = self._desk.unwritten[0]
-                if not await self._desk.write_outcome(claim, outcome):
+                # Later copies may have been written meanwhile: what is known of the legs is not old.
+                present = tuple(self._desk.holdings.get(held.leg, held) for held in outcome.holdings)
+                if not await self._desk.write_outcome(claim, attrs.evolve(outcome, holdings=present)):
                     break
                 self._desk.unwritten.popleft()
 

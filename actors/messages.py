@@ -1,6 +1,7 @@
 """Everything that crosses an inbox: facts in the past tense, commands in the imperative."""
 
 from collections.abc import Hashable
+from itertools import count
 from typing import ClassVar
 
 import attrs
@@ -30,6 +31,8 @@ class MasterChanged:
     received_at: float
     """Trio time at which the master's frame was read: openings expire by it (R13)."""
     superseded: tuple[Change, ...] = ()
+    told: int = attrs.field(factory=count().__next__, eq=False)
+    """Of two messages the one with the larger number knows more: both may have waited in an inbox."""
 
     @property
     def conflation_key(self) -> Hashable:

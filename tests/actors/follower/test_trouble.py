@@ -201,3 +201,21 @@ async def test_a_days_loss_ends_openings_until_the_next_day_and_a_restart_does_n
         assert refused == (D(0), Reason.LIMIT_DAILY_LOSS)
         assert left == 0
         assert world.size("alice", "ETHUSDT") == D(2)
+
+
+async def test_a_net_is_of_what_the_master_holds_now_however_long_a_change_waited(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Found by simulation: a close that was taken up again remembered the other leg as it had been."""
+    async with open_world(tmp_path, Cast(), master_hedges=["BTCUSDT"]) as world:
+        world.trade("BTCUSDT", "-0.2", position_idx=2)
+        await world.settled()
+        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110118, count=4)
+        world.close("BTCUSDT", 2)
+        await trio.sleep(0.2)
+        world.trade("BTCUSDT", "0.3", position_idx=1)
+        await world.settled(timeout_s=120)
+
+        assert world.size("alice") == D("0.3")
+        assert world.holding("alice").master_size == D("0.3")
+        assert_nothing_twice(world)
