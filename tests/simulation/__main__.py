@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=0, help="run so many, from --first on")
     parser.add_argument("--first", type=int, default=None, help="default: a random one")
     parser.add_argument("--show", action="store_true", help="print the schedule")
+    parser.add_argument("--tell", action="store_true", help="print everything that happens")
     parser.add_argument("--digest", action="store_true", help="print what identifies each run")
     parser.add_argument(
         "--faults", nargs="*", choices=sorted(FAULTS), default=tuple(FAULTS), help="only these kinds"
@@ -31,7 +32,7 @@ def main() -> int:
         if options.show:
             print(schedule)
         began = time.process_time()
-        outcome = simulate(schedule)
+        outcome = simulate(schedule, tell=options.tell)
         if options.digest:
             print(seed, outcome.digest)
         if outcome.violations:

@@ -19,6 +19,7 @@ from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import SizingMode
 from tests.simulation.schedule import LOTS
 from tests.simulation.step import SYMBOLS
+from tests.simulation.story import say_arrival
 from tests.world import MASTER, Cast
 
 ORDER_LIFE_S = 3.0
@@ -51,6 +52,7 @@ class Books:
     cast: tuple[Cast, ...]
     directory: Path
     max_open_age_s: float = 5.0
+    tell: bool = False
     violations: list[str] = attrs.field(factory=list)
     _ideals: dict[LegKey, deque[tuple[float, Decimal]]] = attrs.field(factory=dict)
     _peaks: dict[tuple[str, int], tuple[Decimal, Decimal]] = attrs.field(factory=dict)
@@ -133,6 +135,8 @@ class Books:
     # What arrives
 
     def _arrived(self, row: LedgerRow) -> None:
+        if self.tell:
+            say_arrival(row, self.venue.account(row.account).size(row.intent.symbol, row.intent.position_idx))
         if row.account == MASTER or row.via == "desk":
             return
         self._check_ids(row)

@@ -28,6 +28,7 @@ from tests.simulation.books import TOLERANCE, Books
 from tests.simulation.outage import Outage
 from tests.simulation.schedule import LOTS, MASTER_EQUITY, Schedule, make_schedule
 from tests.simulation.step import Step
+from tests.simulation.story import Story, say, tell_copies
 from tests.world import MASTER, World, open_world
 
 CONVERGES_WITHIN_S = 60.0
@@ -51,14 +52,14 @@ class Outcome:
         return hashlib.sha256("\n".join(self.log).encode()).hexdigest()
 
 
-def simulate(schedule: Schedule | int) -> Outcome:
-    """Run one schedule, or the one of a seed, and return what came of it."""
+def simulate(schedule: Schedule | int, *, tell: bool = False) -> Outcome:
+    """Run one schedule, or the one of a seed, and return what came of it; ``tell`` prints all of it."""
     if isinstance(schedule, int):
         schedule = make_schedule(schedule)
     use_money_context()
     _seed_scheduler(schedule.seed)
     with tempfile.TemporaryDirectory() as directory:
-        run = Run(schedule, Path(directory))
+        run = Run(schedule, Path(directory), tell=tell)
         try:
             trio.run(run.main, clock=MockClock(autojump_threshold=0))
         except BaseException as error:
@@ -82,7 +83,8 @@ def _seed_scheduler(seed: int) -> None:
 class Run:
     """The run of one schedule."""
 
-    def __init__(self, schedule: Schedule, directory: Path) -> None:
+    def __init__(self, schedule: Schedule, directory: Path, *, tell: bool = False) -> None:
+        self._tell = tell
         self.schedule = schedule
         self.violations: list[str] = []
         self.log: list[str] = []
@@ -104,9 +106,13 @@ class Run:
         ) as world:
             self.world = world
             world.store.database = self.outage = Outage(world.store.database)
-            self.books = Books(venue=world.venue, cast=schedule.cast, directory=self._directory)
+            self.books = Books(
+                venue=world.venue, cast=schedule.cast, directory=self._directory, tell=self._tell
+            )
             self.books.watch()
             self.violations = self.books.violations
+            if self._tell:
+                world.events = Story()
             try:
                 await self._go_through(world)
             finally:
@@ -152,6 +158,8 @@ class Run:
             self.world.venue.set_liquidity(symbol, Liquidity())
 
     async def _perform(self, step: Step) -> None:
+        if self._tell:
+            say(f"STEP {step}")
         await getattr(self, f"_do_{step.act}")(**step.what)
 
     # Steps
@@ -361,6 +369,8 @@ class Run:
             for row in world.venue.ledger
         ]
         self.log += [str(row) for row in world.copies()]
+        if self._tell:
+            tell_copies(world)
 
 
 _TOO_SMALL = frozenset({Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_NOTIONAL, Reason.BELOW_MIN_QUANTITY})
