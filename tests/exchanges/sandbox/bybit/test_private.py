@@ -184,11 +184,12 @@ async def test_nothing_is_to_be_had_without_a_key(autojump_clock, world):
 
 
 async def test_bad_authentication_is_answered_and_the_socket_closed(autojump_clock, world):
-    good = world.auth_args("m")
+    good, past = world.auth_args("m"), world.clock.wall_ms()
     bad = [
         [good[0], good[1], "0" * 64],
         ["nobody", good[1], good[2]],
-        [good[0], world.clock.wall_ms() - 1, good[2]],
+        [good[0], past, world.sign("ms", f"GET/realtime{past}")],
+        [good[0], past, good[2]],
         [good[0], "soon", good[2]],
         [good[0]],
         "auth",
