@@ -9,6 +9,7 @@ import attrs
 
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
 from model.instrument import Instrument
+from model.key_check import KeyReport
 from model.leg import Leg, PositionMode
 from model.order import OrderReport, OrderRequest
 
@@ -86,6 +87,12 @@ class AccountGateway(Protocol):
 
     async def position_mode(self, symbol: str) -> PositionMode:
         """Tell the mode the account has for the symbol."""
+
+    async def check_key(self) -> KeyReport:
+        """Ask what the key may do and how its account is set; asks anew each time.
+
+        Raises: ExchangeError's kinds; RequestRejected (AUTH) for a key that the venue does not take.
+        """
 
     async def aclose(self) -> None:
         """Close every connection of this account."""

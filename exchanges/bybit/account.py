@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import trio
 
 from exchanges.bybit.codes import EXCHANGE
-from exchanges.bybit.limits import AddressLimits, KeyLimits
+from exchanges.bybit.key_rights import ACCOUNT_PATH, KEY_PATH, parse_key
+from exchanges.bybit.limits import AddressLimits, KeyLimits, Pool
 from exchanges.bybit.orders import BybitOrders
 from exchanges.bybit.rest import Answer, BybitRest, VenueClock, rows_of
 from exchanges.bybit.signing import Signer
@@ -28,6 +29,7 @@ from exchanges.network import Network
 from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
 from model.amounts import ZERO, format_decimal
+from model.key_check import KeyReport
 from model.leg import ONE_WAY, Leg, PositionMode
 from model.order import OrderReport, OrderState
 
@@ -36,6 +38,8 @@ U = TypeVar("U")
 
 POSITIONS = "/v5/position/list"
 LINEAR = ("category", CATEGORY)
+SNAPSHOT_REQUESTS = 2
+"""What one snapshot costs an account whose positions fit on a page."""
 
 
 class BybitAccount:
@@ -121,9 +125,20 @@ class BybitAccount:
         hedged = any(row.leg.position_idx != ONE_WAY for row in rows)
         return PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
 
+    async def check_key(self) -> KeyReport:
+        """Ask what the key may do and how its account is set."""
+        key, account = await _both(self._key_information, self._account_information)
+        return parse_key(key, account)
+
     async def aclose(self) -> None:
         """Close every connection of this account but those of running streams: they close themselves."""
         await self._rest.aclose()
+
+    async def _key_information(self) -> Answer:
+        return await self._rest.read(KEY_PATH, pool=Pool.KEY)
+
+    async def _account_information(self) -> Answer:
+        return await self._rest.read(ACCOUNT_PATH)
 
     async def _open_positions(self) -> tuple[PositionReport, ...]:
         pages = await self._rest.read_pages(POSITIONS, [LINEAR, ("settleCoin", COIN), ("limit", "200")])

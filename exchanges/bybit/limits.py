@@ -17,6 +17,7 @@ ORDERS_PER_KEY = 10
 ORDERS_RESERVED = 3
 SETTINGS_PER_KEY = 10
 READS_PER_KEY = 50
+KEY_READS_PER_KEY = 10
 
 REST_PER_IP, REST_RESERVED, REST_WINDOW_S = 600, 60, 5.1
 FRAMES_PER_IP, FRAMES_RESERVED = 3_000, 300
@@ -36,6 +37,8 @@ class Pool(Enum):
     ORDERS = auto()
     SETTINGS = auto()
     READS = auto()
+    KEY = auto()
+    """Questions about the key itself."""
 
 
 class AddressLimits:
@@ -81,6 +84,7 @@ class KeyLimits:
         Pool.ORDERS: (ORDERS_PER_KEY, ORDERS_RESERVED),
         Pool.SETTINGS: (SETTINGS_PER_KEY, 0),
         Pool.READS: (READS_PER_KEY, 0),
+        Pool.KEY: (KEY_READS_PER_KEY, 0),
     }
 
     def __init__(self, shared: AddressLimits) -> None:

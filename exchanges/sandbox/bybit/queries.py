@@ -172,7 +172,7 @@ class Queries:
                 "Affiliate": [],
                 "Earn": [],
             },
-            "ips": ["*"],
+            "ips": ["127.0.0.1"],
             "type": 1,
             "deadlineDay": 90,
             "expiredAt": "2099-01-01T00:00:00Z",
