@@ -17,6 +17,8 @@ from exchanges.network import Network
 HANDSHAKE_S = 10.0
 SEND_S = 5.0
 CLOSE_S = 1.0
+CLOSE_S_CANCELLED = 0.05
+"""Enough to say goodbye: what would read the answer is cancelled too."""
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 MESSAGES_WAITING_MAX = 10_000
 """Frames that may wait while their reader reads its account by REST; the queue costs nothing empty."""
@@ -97,7 +99,7 @@ async def open_websocket(network: Network, url: str, *, exchange: str) -> AsyncI
                 raised = error
                 raise
             finally:
-                await _close(socket)
+                await _close(socket, CLOSE_S_CANCELLED if isinstance(raised, trio.Cancelled) else CLOSE_S)
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         if raised is not None and not isinstance(raised, trio.Cancelled):
@@ -166,10 +168,10 @@ async def _shake_hands(nursery: trio.Nursery, stream: _OwnStream, url: str) -> W
     return connection
 
 
-async def _close(socket: WebSocket) -> None:
+async def _close(socket: WebSocket, wait_s: float) -> None:
     """Say goodbye where somebody listens, and let go of the stream in any case."""
     if socket.is_open:
-        with trio.move_on_after(CLOSE_S, shield=True):
+        with trio.move_on_after(wait_s, shield=True):
             await socket._connection.aclose()
     with trio.CancelScope(shield=True):
         await socket.abort()
