@@ -264,8 +264,12 @@ async def open_world(
     description: SandboxDescription | None = None,
     start: bool = True,
     max_open_age_s: float = 5.0,
+    ledger_url: str | None = None,
 ) -> AsyncIterator[World]:
-    """Open a venue with a master and these followers, and an engine that is ready to copy."""
+    """Open a venue with a master and these followers, and an engine that is ready to copy.
+
+    The ledger is a file in ``directory`` where ``ledger_url`` names no other.
+    """
     described = description or SandboxDescription(accounts=())
     accounts = [
         describe_account(MASTER, Decimal(master_equity)),
@@ -275,7 +279,7 @@ async def open_world(
     venue = build_venue(attrs.evolve(described, accounts=tuple(accounts)), clock=clock)
     for symbol in master_hedges:
         venue.switch_mode(MASTER, symbol, hedge=True)
-    store = open_store(f"sqlite:///{directory / 'ledger.db'}")
+    store = open_store(ledger_url or f"sqlite:///{directory / 'ledger.db'}")
     network = MemoryNetwork()
     server = SandboxServer(BybitSandbox(venue))
     try:
