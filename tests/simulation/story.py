@@ -43,9 +43,8 @@ def tell_copies(world: World) -> None:
     """Tell every copy with its decisions, orders and troubles, and every holding."""
     for copy in world.copies():
         word = f"{copy.state.value} {copy.reason.value if copy.reason else ''}"
-        print(
-            f"COPY {copy.follower} {copy.copy_id[:8]} of {copy.change_id[:8]} {copy.leg} {copy.change_class.value} {word}"
-        )
+        ids = f"{copy.copy_id[:8]} of {copy.change_id[:8]}"
+        print(f"COPY {copy.follower} {ids} {copy.leg} {copy.change_class.value} {word}")
         for decision in copy.explain.get("decisions", ()):  # type: ignore[attr-defined]
             print("    ", {key: decision.get(key) for key in _SHOWN})
         for trouble in copy.explain.get("troubles", ()):  # type: ignore[attr-defined]
