@@ -19,6 +19,7 @@ from exchanges.sandbox.listing import DEFAULT_LISTINGS, DEFAULT_PRICES, Listing,
 from exchanges.sandbox.order import Fill, FillKind, Order, OrderIntent, OrderStatus, TimeInForce
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.refusals import Reason, Refused
+from exchanges.sandbox.rulebook import Rulebook
 from exchanges.sandbox.venue import SandboxVenue
 from exchanges.sandbox.walk import PriceWalk
 
@@ -45,6 +46,7 @@ __all__ = [
     "PriceWalk",
     "Reason",
     "Refused",
+    "Rulebook",
     "SandboxDescription",
     "SandboxVenue",
     "TimeInForce",

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import attrs
 
-from exchanges.sandbox.listing import Listing
+from exchanges.sandbox.listing import Listing, price_step
 from model.amounts import ZERO, ceil_to_step, floor_to_step
 from model.leg import Side
 
@@ -30,17 +30,19 @@ class Liquidity:
 
 def best_price(listing: Listing, mark: Decimal, side: Side, liquidity: Liquidity) -> Decimal:
     """Return what a taker of ``side`` pays or gets first, on the tick."""
-    away = listing.tick_size * liquidity.spread_ticks
+    step = price_step(listing, mark)
+    away = step * liquidity.spread_ticks
     if side is Side.BUY:
-        return ceil_to_step(mark, listing.tick_size) + away
-    return max(listing.tick_size, floor_to_step(mark, listing.tick_size) - away)
+        return ceil_to_step(mark, step) + away
+    return max(step, floor_to_step(mark, step) - away)
 
 
 def market_bound(listing: Listing, mark: Decimal, side: Side) -> Decimal:
     """Return the worst price at which a market order trades, on the tick."""
+    bound = mark * (1 + listing.price_band * side.sign)
     if side is Side.BUY:
-        return floor_to_step(mark * (1 + listing.price_band), listing.tick_size)
-    return ceil_to_step(mark * (1 - listing.price_band), listing.tick_size)
+        return floor_to_step(bound, price_step(listing, bound))
+    return ceil_to_step(bound, price_step(listing, bound))
 
 
 def is_within(price: Decimal, limit: Decimal, side: Side) -> bool:
@@ -64,7 +66,7 @@ def match(
     if available <= ZERO:
         return []
     price = best_price(listing, mark, side, liquidity)
-    slip = listing.tick_size * liquidity.part_slip_ticks * side.sign
+    slip = price_step(listing, mark) * liquidity.part_slip_ticks * side.sign
     slices = []
     for number, part in enumerate(split(available, liquidity.fill_parts, listing.lot_size)):
         at = price + slip * number

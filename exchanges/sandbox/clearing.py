@@ -86,6 +86,7 @@ class Clearing:
             closed=ZERO,
             profit=ZERO,
             leaves=ZERO,
+            size_before=position.size,
             mark=mark,
             is_maker=False,
             time_ms=now,
@@ -103,7 +104,7 @@ class Clearing:
         venue, account, intent = self._venue, order.account, order.intent
         now = venue.now_ms()
         position = account.position(intent.symbol, intent.position_idx)
-        was_flat = not position.size
+        size_before = position.size
         closed, profit = position.apply(quantity * intent.side.sign, price)
         rate = venue.maker_fee if maker else venue.taker_fee
         fee = price * quantity * rate
@@ -117,7 +118,7 @@ class Clearing:
         position.realised_total += profit - fee
         position.seq, position.updated_ms = seq, now
         position.created_ms = position.created_ms or now
-        if was_flat or flipped:
+        if not size_before or flipped:
             position.opened_ms = now
         self._add_to_order(order, price, quantity, fee, profit, seq, now)
         venue.note_holding(account, position)
@@ -136,6 +137,7 @@ class Clearing:
             closed=closed,
             profit=profit,
             leaves=order.quantity - order.filled,
+            size_before=size_before,
             mark=venue.mark(intent.symbol),
             is_maker=maker,
             time_ms=now,

@@ -8,6 +8,7 @@ import attrs
 
 from exchanges.clock import Clock
 from exchanges.sandbox.listing import DEFAULT_LISTINGS, DEFAULT_PRICES, Listing
+from exchanges.sandbox.rulebook import DEFAULT_RULEBOOK, Rulebook
 from exchanges.sandbox.venue import SandboxVenue
 
 
@@ -33,6 +34,8 @@ class SandboxDescription:
     prices: Mapping[str, Decimal] = attrs.field(factory=lambda: dict(DEFAULT_PRICES))
     seed: int = 0
     taker_fee: Decimal = Decimal("0.00055")
+    maker_fee: Decimal = Decimal("0.0002")
+    rulebook: Rulebook = DEFAULT_RULEBOOK
 
 
 def describe_account(
@@ -58,6 +61,8 @@ def build_venue(description: SandboxDescription, *, clock: Clock | None = None) 
         clock=clock,
         seed=description.seed,
         taker_fee=description.taker_fee,
+        maker_fee=description.maker_fee,
+        rulebook=description.rulebook,
     )
     for account in description.accounts:
         venue.add_account(

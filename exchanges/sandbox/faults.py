@@ -18,6 +18,8 @@ class FaultKind(Enum):
 
     DELAY_REQUEST = auto()
     """The request waits before the venue looks at it [endpoint, seconds]."""
+    DELAY_ENGINE = auto()
+    """The request was let in and waits before it is carried out [endpoint, seconds]."""
     DELAY_ANSWER = auto()
     """The venue has acted, the answer waits [endpoint, seconds]."""
     DELAY_FILL = auto()
@@ -40,6 +42,8 @@ class FaultKind(Enum):
     """The venue acts and resets the connection [endpoint]."""
     REJECT = auto()
     """An order is refused [code, message]."""
+    POST_ONLY_WINDOW = auto()
+    """Orders that may take liquidity are refused, as in the minutes after an upgrade."""
     PARTIAL_FILL = auto()
     """Only a part of an order finds liquidity [fraction]."""
     DUPLICATE_FRAME = auto()

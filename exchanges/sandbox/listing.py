@@ -5,6 +5,8 @@ from enum import Enum
 
 import attrs
 
+from model.amounts import ONE
+
 
 class ListingStatus(Enum):
     """Whether orders are taken."""
@@ -24,9 +26,15 @@ class Listing:
     """Of a limit order."""
     max_market_quantity: Decimal
     min_notional: Decimal = Decimal(5)
+    max_notional: Decimal | None = None
+    """Of one order; None where the venue names none."""
     tick_size: Decimal
+    price_digits: int | None = None
+    """Significant figures a price may have; integers are always taken. None: the tick is all."""
     max_leverage: Decimal = Decimal(100)
     leverage_step: Decimal = Decimal("0.01")
+    tiers: tuple[tuple[Decimal, Decimal], ...] = ()
+    """(up to this notional, at most this leverage), smallest notional first; empty: no such rule."""
     maintenance_rate: Decimal = Decimal("0.005")
     price_band: Decimal = Decimal("0.05")
     """How far from the mark an order may trade: the hidden limit of a market order."""
@@ -36,6 +44,19 @@ class Listing:
     def base(self) -> str:
         """The base asset: ``BTC`` of ``BTCUSDT``."""
         return self.symbol.removesuffix("USDT")
+
+
+def price_step(listing: Listing, price: Decimal) -> Decimal:
+    """Return the step of prices near ``price`` (> 0): the tick, or what significant figures leave."""
+    if listing.price_digits is None:
+        return listing.tick_size
+    by_digits = min(ONE, ONE.scaleb(price.adjusted() - listing.price_digits + 1))
+    return max(listing.tick_size, by_digits)
+
+
+def notional_max_at(listing: Listing, leverage: Decimal) -> Decimal | None:
+    """Return the most that may be held at this leverage; None where there are no tiers."""
+    return max((most for most, allowed in listing.tiers if allowed >= leverage), default=None)
 
 
 def _listing(symbol: str, lot: str, tick: str, most: str, most_at_market: str, leverage: str) -> Listing:

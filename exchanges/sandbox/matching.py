@@ -11,7 +11,7 @@ from exchanges.sandbox.balance import margin_of, opening_cost
 from exchanges.sandbox.clearing import Clearing
 from exchanges.sandbox.faults import FaultKind
 from exchanges.sandbox.ledger import LedgerRow
-from exchanges.sandbox.listing import Listing
+from exchanges.sandbox.listing import Listing, notional_max_at
 from exchanges.sandbox.order import CancelCause, FillKind, Order, OrderIntent, Origin, TimeInForce
 from exchanges.sandbox.refusals import Reason, Refused
 from model.amounts import ZERO, floor_to_step
@@ -90,19 +90,59 @@ class Matching:
         if fault is not None:
             raise Refused(Reason.INJECTED, fault.message, code=fault.code)
         listing = rules.check_symbol(self._venue.listings.get(intent.symbol))
-        rules.check_client_id(account, intent.client_order_id)
+        self._check_window(account, intent)
+        rulebook = self._venue.rulebook
+        rules.check_client_id(account, intent.client_order_id, rulebook)
         rules.check_leg(account, intent)
         rules.check_price(intent.price, listing)
         rules.check_room(account, intent.symbol)
-        quantity = rules.allowed_quantity(account, intent, listing)
+        quantity = rules.allowed_quantity(account, intent, listing, rulebook)
         mark = self._venue.mark(intent.symbol)
-        liquidity = self._venue.liquidity(intent.symbol)
-        price = intent.price or book.best_price(listing, mark, intent.side, liquidity)
-        rules.check_notional(quantity * price, listing, intent)
+        rules.check_band(intent, mark, listing, rulebook)
+        price = intent.price or self._market_price(intent, listing, mark)
+        held = rules.reducible(account, intent)
+        rules.check_notional(quantity * price, listing, intent, rulebook, closes_all=quantity == held)
         if not rules.only_reduces(intent):
-            closing = min(quantity, rules.reducible(account, intent))
-            self._check_margin(account, intent, (quantity - closing) * price, closing)
-        return self._new(account, intent, quantity, self._limit(intent, listing, mark), Origin.USER)
+            closing = min(quantity, held)
+            value = (quantity - closing) * price
+            self._check_cap(account, intent, listing, value)
+            self._check_margin(account, intent, value, closing)
+        limit = self._limit(intent, listing, mark)
+        if rulebook.refuses_unfillable:
+            self._check_fillable(intent, listing, mark, limit, quantity)
+        return self._new(account, intent, quantity, limit, Origin.USER)
+
+    def _market_price(self, intent: OrderIntent, listing: Listing, mark: Decimal) -> Decimal:
+        """Return the price by which a market order's value counts."""
+        price = book.best_price(listing, mark, intent.side, self._venue.liquidity(intent.symbol))
+        bound = book.market_bound(listing, mark, intent.side)
+        if self._venue.rulebook.refuses_far_markets and not book.is_within(price, bound, intent.side):
+            raise Refused(Reason.MARKET_TOO_FAR)
+        return mark if self._venue.rulebook.values_markets_at_mark else price
+
+    def _check_cap(self, account: Account, intent: OrderIntent, listing: Listing, value: Decimal) -> None:
+        """The leverage that is set bounds what a leg may hold, where the listing has tiers."""
+        held = abs(account.size(intent.symbol, intent.position_idx)) * self._venue.mark(intent.symbol)
+        most = notional_max_at(listing, account.leverage(intent.symbol))
+        if value > 0 and most is not None and held + value > most:
+            raise Refused(Reason.POSITION_CAP)
+
+    def _check_fillable(
+        self, intent: OrderIntent, listing: Listing, mark: Decimal, limit: Decimal, quantity: Decimal
+    ) -> None:
+        liquidity = self._venue.liquidity(intent.symbol)
+        slices = book.match(listing, mark, intent.side, limit, quantity, liquidity)
+        if intent.time_in_force is TimeInForce.POST_ONLY and slices:
+            raise Refused(Reason.WOULD_TAKE)
+        taken = sum((part for _, part in slices), ZERO)
+        if intent.time_in_force is TimeInForce.FOK and taken < quantity:
+            raise Refused(Reason.NOT_FILLABLE)
+
+    def _check_window(self, account: Account, intent: OrderIntent) -> None:
+        if intent.time_in_force is TimeInForce.POST_ONLY:
+            return
+        if self._venue.faults.strike(FaultKind.POST_ONLY_WINDOW, account=account.name) is not None:
+            raise Refused(Reason.POST_ONLY_WINDOW)
 
     def _limit(self, intent: OrderIntent, listing: Listing, mark: Decimal) -> Decimal:
         """A limit beyond the price band is moved to the band, as the venue does by default."""

@@ -137,6 +137,8 @@ class Fill:
     closed: Decimal
     profit: Decimal
     leaves: Decimal
+    size_before: Decimal
+    """The leg's signed size before it."""
     mark: Decimal
     is_maker: bool
     time_ms: int

@@ -12,7 +12,9 @@ class Reason(Enum):
     QUANTITY = auto()
     QUANTITY_BELOW_MIN = auto()
     QUANTITY_ABOVE_MAX = auto()
+    NOTIONAL_ABOVE_MAX = auto()
     PRICE = auto()
+    PRICE_BAND = auto()
     NOTIONAL_BELOW_MIN = auto()
     MARGIN = auto()
     REDUCE_ONLY = auto()
@@ -28,7 +30,13 @@ class Reason(Enum):
     ORDER_NOT_FOUND = auto()
     TOO_MANY_ORDERS = auto()
     NO_LIQUIDITY = auto()
+    POST_ONLY_WINDOW = auto()
     READ_ONLY_KEY = auto()
+    POSITION_CAP = auto()
+    """More than the leverage that is set allows to hold."""
+    MARKET_TOO_FAR = auto()
+    NOT_FILLABLE = auto()
+    WOULD_TAKE = auto()
     INJECTED = auto()
     """By a fault; ``code`` is what the face shall answer."""
 

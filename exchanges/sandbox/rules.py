@@ -4,23 +4,24 @@ import re
 from decimal import Decimal
 
 from exchanges.sandbox.account import Account
-from exchanges.sandbox.listing import Listing, ListingStatus
+from exchanges.sandbox.listing import Listing, ListingStatus, price_step
 from exchanges.sandbox.order import OrderIntent
 from exchanges.sandbox.refusals import Reason, Refused
+from exchanges.sandbox.rulebook import Rulebook
 from model.amounts import ZERO, is_multiple
 from model.leg import Side
 
-CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 OPEN_ORDERS_MAX = 500
 
 
-def check_client_id(account: Account, client_order_id: str) -> None:
-    """An id is optional, short, plain, and never used twice by one account."""
+def check_client_id(account: Account, client_order_id: str, rulebook: Rulebook) -> None:
+    """An id is optional, short, plain, and not used twice by one account, or not while it is in use."""
     if not client_order_id:
         return
-    if not CLIENT_ID.fullmatch(client_order_id):
+    if not re.fullmatch(rulebook.client_id, client_order_id):
         raise Refused(Reason.CLIENT_ID)
-    if client_order_id in account.orders_by_client_id:
+    earlier = account.orders_by_client_id.get(client_order_id)
+    if earlier is not None and (earlier.status.is_open or not rulebook.ids_live_with_orders):
         raise Refused(Reason.CLIENT_ID_DUPLICATE)
 
 
@@ -42,7 +43,7 @@ def only_reduces(intent: OrderIntent) -> bool:
     return intent.reduce_only or intent.side is closing_side
 
 
-def allowed_quantity(account: Account, intent: OrderIntent, listing: Listing) -> Decimal:
+def allowed_quantity(account: Account, intent: OrderIntent, listing: Listing, rulebook: Rulebook) -> Decimal:
     """Return the quantity to work with: cut to the position when the order only reduces.
 
     A quantity of zero with reduce-only and close-on-trigger closes the whole leg, up to the maximum.
@@ -52,11 +53,15 @@ def allowed_quantity(account: Account, intent: OrderIntent, listing: Listing) ->
     if not quantity and intent.reduce_only and intent.close_on_trigger:
         return min(_some(held), _maximum(intent, listing))
     check_quantity(quantity, listing)
-    if only_reduces(intent):
-        return min(quantity, _some(held))
-    if quantity > _maximum(intent, listing):
+    reduces = only_reduces(intent)
+    if quantity > _maximum(intent, listing) and (rulebook.bounds_reductions or not reduces):
         raise Refused(Reason.QUANTITY_ABOVE_MAX)
-    return quantity
+    if not reduces:
+        return quantity
+    cuts = rulebook.cuts_reductions and (intent.reduce_only or rulebook.cuts_hedged_closes)
+    if quantity > _some(held) and not cuts:
+        raise Refused(Reason.REDUCE_ONLY)
+    return min(quantity, held)
 
 
 def _some(held: Decimal) -> Decimal:
@@ -78,14 +83,29 @@ def check_quantity(quantity: Decimal, listing: Listing) -> None:
 
 
 def check_price(price: Decimal | None, listing: Listing) -> None:
-    """A positive whole number of ticks."""
-    if price is not None and (price <= 0 or not is_multiple(price, listing.tick_size)):
+    """A positive whole number of steps."""
+    if price is not None and (price <= 0 or not is_multiple(price, price_step(listing, price))):
         raise Refused(Reason.PRICE)
 
 
-def check_notional(value: Decimal, listing: Listing, intent: OrderIntent) -> None:
-    """Openings have a minimum value; what only reduces is exempt."""
-    if value < listing.min_notional and not only_reduces(intent):
+def check_band(intent: OrderIntent, mark: Decimal, listing: Listing, rulebook: Rulebook) -> None:
+    """A limit may not be too far from the mark where it is not moved."""
+    if intent.price is None or rulebook.moves_to_band:
+        return
+    away = intent.price - mark
+    if (abs(away) if rulebook.bands_both_sides else away * intent.side.sign) > mark * listing.price_band:
+        raise Refused(Reason.PRICE_BAND)
+
+
+def check_notional(
+    value: Decimal, listing: Listing, intent: OrderIntent, rulebook: Rulebook, *, closes_all: bool
+) -> None:
+    """An order has a most and a least value; from the least, what reduces or closes is exempt."""
+    if listing.max_notional is not None and value > listing.max_notional:
+        raise Refused(Reason.NOTIONAL_ABOVE_MAX)
+    reduces = only_reduces(intent) and (intent.reduce_only or rulebook.exempts_hedged_closes)
+    exempt = reduces if rulebook.exempts_reductions else closes_all
+    if value < listing.min_notional and not exempt:
         raise Refused(Reason.NOTIONAL_BELOW_MIN)
 
 

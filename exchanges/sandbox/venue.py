@@ -11,7 +11,13 @@ from exchanges.sandbox.account import Account
 from exchanges.sandbox.balance import Balance, balance_of, margin_of
 from exchanges.sandbox.book import Liquidity, Slice, best_price
 from exchanges.sandbox.clearing import Clearing
-from exchanges.sandbox.events import Listener, PriceChanged, VenueEvent, WalletChanged
+from exchanges.sandbox.events import (
+    LeverageChanged,
+    Listener,
+    PriceChanged,
+    VenueEvent,
+    WalletChanged,
+)
 from exchanges.sandbox.faults import Faults
 from exchanges.sandbox.identity import Identities
 from exchanges.sandbox.ledger import OrderLedger
@@ -20,6 +26,7 @@ from exchanges.sandbox.matching import Matching
 from exchanges.sandbox.order import CancelCause, Fill, FillKind, Order, OrderIntent, Origin
 from exchanges.sandbox.position import Position, PositionMargin
 from exchanges.sandbox.refusals import Reason, Refused
+from exchanges.sandbox.rulebook import DEFAULT_RULEBOOK, Rulebook
 from exchanges.sandbox.timers import Timers
 from model.amounts import ONE, ZERO, is_multiple
 from model.leg import Side
@@ -43,9 +50,11 @@ class SandboxVenue:
         seed: int = 0,
         taker_fee: Decimal = Decimal("0.00055"),
         maker_fee: Decimal = Decimal("0.0002"),
+        rulebook: Rulebook = DEFAULT_RULEBOOK,
     ) -> None:
         self.listings = {listing.symbol: listing for listing in listings}
         self.taker_fee, self.maker_fee = taker_fee, maker_fee
+        self.rulebook = rulebook
         self.push_unchanged_positions = True
         self.push_both_legs = False
         self.ledger = OrderLedger()
@@ -231,6 +240,7 @@ class SandboxVenue:
         if leverage < before and balance.initial > balance.equity:
             found.leverage_by_symbol[symbol] = before
             raise Refused(Reason.MARGIN)
+        self.emit(LeverageChanged(account=found, symbol=symbol, leverage=leverage))
         self._clearing.announce_position(found, symbol)
 
     def switch_mode(self, account: str | Account, symbol: str, *, hedge: bool) -> None:

@@ -11,15 +11,15 @@ from exchanges.sandbox.account import Account
 from exchanges.sandbox.bybit import params as read
 from exchanges.sandbox.bybit.budgets import Allowance, Budgets
 from exchanges.sandbox.bybit.codes import VenueError, as_venue_error
-from exchanges.sandbox.bybit.conduct import Conduct, Fate
 from exchanges.sandbox.bybit.market import Market
 from exchanges.sandbox.bybit.orders import OrderDesk
 from exchanges.sandbox.bybit.params import Params
 from exchanges.sandbox.bybit.queries import Queries
 from exchanges.sandbox.bybit.signing import authenticate
 from exchanges.sandbox.bybit.wire import dump
+from exchanges.sandbox.conduct import Conduct, Fate, fated
 from exchanges.sandbox.faults import Fault, FaultKind
-from exchanges.sandbox.http import HttpRequest, HttpResponse, Then
+from exchanges.sandbox.http import HttpRequest, HttpResponse
 from exchanges.sandbox.refusals import Refused
 from exchanges.sandbox.venue import SandboxVenue
 
@@ -61,7 +61,7 @@ class Rest:
         response, done = self._perform(request, name)
         await _wait(conduct.answer_delay_s())
         fate, status = conduct.fate() if done else (Fate.ANSWERED, 200)
-        return _fated(response, fate, status)
+        return fated(response, fate, status)
 
     def _struck(self, fault: Fault) -> HttpResponse:
         """The answer to a request that was not looked at."""
@@ -167,18 +167,6 @@ class Rest:
 async def _wait(delay_s: float) -> None:
     if delay_s > 0:
         await trio.sleep(delay_s)
-
-
-def _fated(response: HttpResponse, fate: Fate, status: int) -> HttpResponse:
-    match fate:
-        case Fate.LOST:
-            return HttpResponse(then=Then.SILENCE, account=response.account)
-        case Fate.RESET:
-            return HttpResponse(then=Then.RESET, account=response.account)
-        case Fate.ERROR:
-            return HttpResponse(status=status, account=response.account)
-        case _:
-            return response
 
 
 def _query(request: HttpRequest) -> dict[str, str]:

@@ -5,11 +5,11 @@ from typing import Any
 from exchanges.sandbox.account import Account
 from exchanges.sandbox.bybit.budgets import Allowance, Budgets
 from exchanges.sandbox.bybit.codes import VenueError
-from exchanges.sandbox.bybit.conduct import Conduct, Fate
 from exchanges.sandbox.bybit.messages import parse_message
 from exchanges.sandbox.bybit.orders import OrderDesk
 from exchanges.sandbox.bybit.signing import authenticate_socket, check_window
 from exchanges.sandbox.bybit.wire import dump
+from exchanges.sandbox.conduct import Conduct, Fate
 from exchanges.sandbox.faults import Fault, FaultKind
 from exchanges.sandbox.venue import SandboxVenue
 from exchanges.sandbox.websocket import ServerWebSocket

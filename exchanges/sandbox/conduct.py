@@ -5,6 +5,7 @@ from enum import Enum, auto
 import attrs
 
 from exchanges.sandbox.faults import Fault, FaultKind, Faults
+from exchanges.sandbox.http import HttpResponse, Then
 
 
 class Fate(Enum):
@@ -31,6 +32,10 @@ class Conduct:
         """Return how long the request is under way."""
         return self._delay_s(FaultKind.DELAY_REQUEST)
 
+    def engine_delay_s(self) -> float:
+        """Return how long the request waits between being let in and being carried out."""
+        return self._delay_s(FaultKind.DELAY_ENGINE)
+
     def answer_delay_s(self) -> float:
         """Return how long the answer is under way."""
         return self._delay_s(FaultKind.DELAY_ANSWER)
@@ -54,3 +59,16 @@ class Conduct:
 
     def _delay_s(self, kind: FaultKind) -> float:
         return self.faults.delay_s(kind, account=self.account, endpoint=self.endpoint)
+
+
+def fated(response: HttpResponse, fate: Fate, status: int) -> HttpResponse:
+    """Return what the sender gets instead of the answer."""
+    match fate:
+        case Fate.LOST:
+            return HttpResponse(then=Then.SILENCE, account=response.account)
+        case Fate.RESET:
+            return HttpResponse(then=Then.RESET, account=response.account)
+        case Fate.ERROR:
+            return HttpResponse(status=status, account=response.account)
+        case _:
+            return response
