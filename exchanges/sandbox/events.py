@@ -45,6 +45,15 @@ class WalletChanged:
 
 
 @attrs.frozen(kw_only=True)
+class LeverageChanged:
+    """The account's leverage of a symbol was set to another one."""
+
+    account: Account
+    symbol: str
+    leverage: Decimal
+
+
+@attrs.frozen(kw_only=True)
 class PriceChanged:
     """The mark price was set."""
 
@@ -52,5 +61,5 @@ class PriceChanged:
     price: Decimal
 
 
-VenueEvent = Executed | OrderChanged | PositionChanged | WalletChanged | PriceChanged
+VenueEvent = Executed | OrderChanged | PositionChanged | WalletChanged | LeverageChanged | PriceChanged
 Listener = Callable[[VenueEvent], None]

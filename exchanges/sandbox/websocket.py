@@ -26,8 +26,13 @@ LOST = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 class ServerWebSocket:
     """One open WebSocket. ``peer.kind`` and ``peer.account`` say whose it is."""
 
-    def __init__(self, peer: Peer, turns: Turns, *, trailing: bytes, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, peer: Peer, turns: Turns, *, trailing: bytes, query: str = "", idle_s: float = IDLE_S
+    ) -> None:
         self.peer = peer
+        self.query = query
+        """Of the address at which it was opened."""
+        self.opened_at = self.ponged_at = trio.current_time()
         self._turns = turns
         self._connection = Connection(ConnectionType.SERVER, trailing_data=trailing)
         self._out: deque[bytes] = deque()
@@ -43,6 +48,10 @@ class ServerWebSocket:
         """Queue one text frame; a client whose queue is full is cut off."""
         self._active_at = trio.current_time()
         self._post(TextMessage(data=text))
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Ask the client for a pong; ``ponged_at`` is when one with a payload last came."""
+        self._post(Ping(payload=payload))
 
     async def receive(self) -> tuple[str, int] | None:
         """Return the next message and the ``perf_counter_ns`` of its arrival; None when it is over."""
@@ -105,6 +114,9 @@ class ServerWebSocket:
                 self._take_text(event, arrived_ns)
             elif isinstance(event, Ping):
                 self._post(Pong(payload=event.payload))
+            elif isinstance(event, Pong):
+                if event.payload:  # an unsolicited one has none, and proves nothing
+                    self.ponged_at = trio.current_time()
             elif isinstance(event, CloseConnection):
                 self._post(CloseConnection(code=event.code))
                 self._closing = True
@@ -118,7 +130,7 @@ class ServerWebSocket:
             self._in.append(("".join(self._partial), arrived_ns))
             self._partial, self._partial_chars = [], 0
 
-    def _post(self, event: TextMessage | Pong | CloseConnection) -> None:
+    def _post(self, event: TextMessage | Ping | Pong | CloseConnection) -> None:
         if self._closing:
             return
         if len(self._out) >= FRAMES_MAX:

@@ -39,6 +39,10 @@ ANSWERS: dict[Reason, tuple[int, str]] = {
     Reason.TOO_MANY_ORDERS: (110020, "You cannot have more than 500 active orders"),
     Reason.NO_LIQUIDITY: (110118, "No price for market order"),
     Reason.READ_ONLY_KEY: (10005, "Permission denied, please check your API key permissions."),
+    Reason.POSITION_CAP: (110013, "Cannot set leverage due to risk limit level"),
+    Reason.MARKET_TOO_FAR: (110118, "No price for market order"),
+    Reason.NOT_FILLABLE: (110118, "No price for market order"),
+    Reason.WOULD_TAKE: (110118, "No price for market order"),
     Reason.INJECTED: (10001, "params error"),
 }
 

@@ -1,7 +1,7 @@
 """The venue's official client, unchanged but for the address, over real TCP from a worker thread."""
 
-import contextlib
 import queue
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -58,15 +58,16 @@ def http(address: str) -> HTTP:
 
 
 def wait_until_heard(venue: SandboxVenue, news: "queue.Queue[Any]") -> None:
-    """Return once the last subscription, the wallet's, stands: the library itself does not tell."""
+    """Return once the last subscription, the wallet's, stands: the library itself does not tell.
+
+    A last deposit of another amount is the end of what was pushed meanwhile.
+    """
     while news.empty():
         trio.from_thread.run_sync(venue.deposit, "m", D(0))
-        with contextlib.suppress(queue.Empty):
-            news.get(timeout=0.05)
-            break
-    with contextlib.suppress(queue.Empty):
-        while True:
-            news.get(timeout=0.1)
+        time.sleep(0.02)
+    trio.from_thread.run_sync(venue.deposit, "m", D(1))
+    while news.get(timeout=5)["data"][0]["totalWalletBalance"] != "10001":
+        pass
 
 
 async def test_rest(point_at):
@@ -122,9 +123,9 @@ async def test_streams_and_order_entry(point_at):
         news: queue.Queue[Any] = queue.Queue()
         ticks: queue.Queue[Any] = queue.Queue()
         acks: queue.Queue[Any] = queue.Queue()
-        private = WebSocket(channel_type="private", **KEYS)
+        private = WebSocket(channel_type="private", private_auth_expire=10, **KEYS)
         public = WebSocket(channel_type="linear", testnet=False)
-        trade = WebSocketTrading(**KEYS)
+        trade = WebSocketTrading(private_auth_expire=10, **KEYS)
         try:
             for stream in (
                 private.order_stream,
