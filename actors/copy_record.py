@@ -46,7 +46,7 @@ class CopyRecord:
     orders: tuple[OrderRecord, ...] = ()
     moving: dict[Leg, Decimal] = attrs.field(factory=dict)
     """The master's size, by leg of the follower, that fills of this copy have begun to answer."""
-    _decisions: list[dict[str, object]] = attrs.field(factory=list)
+    _decisions: list[Decision] = attrs.field(factory=list)
     _troubles: list[str] = attrs.field(factory=list)
     _holdings: dict[Leg, Holding] = attrs.field(factory=dict)
     _times: dict[str, int] = attrs.field(factory=dict)
@@ -57,14 +57,9 @@ class CopyRecord:
         return max((order.attempt for order in self.orders), default=-1) + 1
 
     def decided(self, decision: Decision, now_ms: int) -> None:
-        """Note a decision with each number of it."""
+        """Note a decision; its numbers are put into words when the copy has its outcome."""
         self._times.setdefault("decided", now_ms)
-        numbers = dict(decision.numbers)
-        numbers["desired"] = format_decimal(decision.desired)
-        numbers["reason"] = decision.reason.value if decision.reason else None
-        numbers["set_leverage"] = format_decimal(decision.leverage) if decision.leverage else None
-        numbers["orders"] = [_draft_text(draft) for draft in decision.drafts]
-        self._decisions = [*self._decisions[-DECISIONS_MAX:], numbers]
+        self._decisions = [*self._decisions[-DECISIONS_MAX:], decision]
 
     def keep(self, order: OrderRecord) -> None:
         """Keep the newest state of an order."""
@@ -177,7 +172,7 @@ class CopyRecord:
                 "from_snapshot": change.from_snapshot,
                 "caught_up": change.caught_up,
             },
-            "decisions": self._decisions,
+            "decisions": [_in_words(decision) for decision in self._decisions],
             "troubles": self._troubles,
             "times": times,
         }
@@ -205,6 +200,16 @@ class CopyRecord:
                 received_to_filled_ms=since_received("filled"),
             )
         )
+
+
+def _in_words(decision: Decision) -> dict[str, object]:
+    return {
+        **decision.numbers,
+        "desired": format_decimal(decision.desired),
+        "reason": decision.reason.value if decision.reason else None,
+        "set_leverage": format_decimal(decision.leverage) if decision.leverage else None,
+        "orders": [_draft_text(draft) for draft in decision.drafts],
+    }
 
 
 def _draft_text(draft: OrderDraft) -> str:

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import attrs
 
-from model.amounts import EXACT, ZERO, format_decimal, positive_or_none
+from model.amounts import EXACT, ZERO, positive_or_none
 from model.catchup import entry_of
-from model.change import Change
+from model.decision import Decision
 from model.gates import Gates, pass_gates
 from model.goal import Goal, goals_of
 from model.instrument import Instrument
@@ -20,28 +20,10 @@ from model.reasons import Reason
 from model.reduction import plan_opening, plan_reduction
 from model.settings import FollowerMode
 from model.situation import Situation
-from model.sizing import Step, Target, Unsizable, margin_pct_of, proportional_target, step_towards, target_of
+from model.sizing import Step, Target, Unsizable, proportional_target, step_towards, target_of
 from model.validation import OrderDraft, cap_by_limits, check_order, leverage_for, worse_price
 
 __all__ = ["Decision", "Goal", "Situation", "decide", "goals_of"]
-
-
-@attrs.frozen(kw_only=True)
-class Decision:
-    """Orders to send now for one goal, or the reason for none."""
-
-    goal: Goal
-    desired: Decimal
-    """Where the leg shall be after ``drafts`` filled, rounded to the lot."""
-    target: Decimal | None
-    drafts: tuple[OrderDraft, ...] = ()
-    leverage: Decimal | None = None
-    """To be set before an opening; None: leave it."""
-    reason: Reason | None = None
-    """Why nothing, or less, is sent."""
-    again: bool = False
-    """A flip's close: decide once more when it is confirmed (R5)."""
-    numbers: Mapping[str, object] = attrs.field(factory=dict)
 
 
 def decide(goal: Goal, situation: Situation) -> Decision:
@@ -106,12 +88,14 @@ def _reduction(goal: Goal, situation: Situation, instrument: Instrument, *, agai
     )
     decision = Decision(
         goal=goal,
+        situation=situation,
         desired=left,
-        target=target.value,
+        aim=target,
+        increment=step.increment,
         drafts=drafts,
         reason=reason,
         again=again and not left,
-        numbers=_numbers(goal, situation, target, step.increment) | note,
+        notes=note,
     )
     return _checked(decision, situation, instrument)
 
@@ -149,14 +133,15 @@ def _opening(goal: Goal, situation: Situation, instrument: Instrument) -> Decisi
     side = Side.BUY if goal.after > 0 else Side.SELL
     mark = positive_or_none(situation.mark) or reference
     price = limit_price(reference, side, situation.settings.limits.max_slippage, instrument)
-    note |= {"price_bound": format_decimal(price), "reference_price": format_decimal(reference)}
+    note |= {"price_bound": price, "reference_price": reference}
     step, quantities, reason = _sized_opening(target, side, price, mark, situation, instrument)
-    numbers = _numbers(goal, situation, target, step.increment) | note
     desired = EXACT.add(situation.size, side.sign * sum(quantities, ZERO))
     decision = Decision(
         goal=goal,
+        situation=situation,
         desired=desired,
-        target=target.value,
+        aim=target,
+        increment=step.increment,
         drafts=tuple(
             OrderDraft(
                 leg=goal.leg,
@@ -171,7 +156,7 @@ def _opening(goal: Goal, situation: Situation, instrument: Instrument) -> Decisi
         ),
         leverage=_leverage_to_set(goal, situation, instrument, abs(desired) * mark) if quantities else None,
         reason=reason,
-        numbers=numbers,
+        notes=note,
     )
     return _checked(decision, situation, instrument)
 
@@ -239,7 +224,7 @@ def _checked(decision: Decision, situation: Situation, instrument: Instrument) -
                 leverage=None,
                 reason=verdict.reason,
                 again=False,
-                numbers=dict(decision.numbers) | {"refused": verdict.detail},
+                notes={**decision.notes, "refused": verdict.detail},
             )
     return decision
 
@@ -253,51 +238,13 @@ def _nothing(
 ) -> Decision:
     return Decision(
         goal=goal,
+        situation=situation,
         desired=situation.size,
-        target=None if target is None else target.value,
+        aim=target,
         reason=reason,
-        numbers=_numbers(goal, situation, target, ZERO) | dict(note or {}),
+        notes=note or {},
     )
 
 
 def _gates_note(gates: Gates) -> dict[str, object]:
-    return {"gates_passed": list(gates.passed), "gate_refused": gates.refused}
-
-
-def _numbers(
-    goal: Goal, situation: Situation, target: Target | None, increment: Decimal
-) -> dict[str, object]:
-    """Return each number of R6 as text, for `explain` (R17)."""
-    return {
-        "leg": str(goal.leg),
-        "class": goal.change_class.value,
-        "sizing": situation.settings.sizing.mode.value,
-        "master_size_before": format_decimal(goal.before),
-        "master_size_after": format_decimal(goal.after),
-        "master": [_contribution(change, situation) for change in goal.contributions],
-        "equity": _text(situation.equity),
-        "current": format_decimal(situation.size),
-        "target": _text(None if target is None else target.value),
-        "increment": format_decimal(increment),
-        "lot": _text(situation.instrument.lot_size if situation.instrument else None),
-        "mark": _text(situation.mark),
-        "leverage_now": _text(situation.leverage),
-        "age_s": round(situation.age_s, 6),
-    }
-
-
-def _contribution(change: Change, situation: Situation) -> dict[str, object]:
-    return {
-        "change_id": change.change_id,
-        "leg": str(change.leg),
-        "size": format_decimal(change.size_after),
-        "initial_margin": _text(change.initial_margin),
-        "equity": _text(change.master_equity),
-        "leverage": _text(change.leverage),
-        "peak_margin": _text(change.peak_margin),
-        "margin_pct": _text(margin_pct_of(change, situation.settings.sizing)),
-    }
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else format_decimal(value)
+    return {"gates_passed": gates.passed, "gate_refused": gates.refused}
