@@ -24,7 +24,9 @@ from model.ledger.store import Store, WriteBatch
 
 T = TypeVar("T")
 
-BATCH_MAX = 500
+BATCH_MAX = 2_000
+GATHER_TURNS_MAX = 5
+"""Turns of the event loop that a leader gives to others who are about to ask in this very instant."""
 SLOW_WAIT_S = 0.5
 SLOW_REPORT_EVERY_S = 60.0
 
@@ -212,11 +214,22 @@ class LedgerDesk:
     async def _lead(self, place: _Place) -> None:
         try:
             while not place.settled:
-                # Let everyone who is about to ask in this instant ask first.
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                await self._gather()
                 await self._commit(self._queue.take(BATCH_MAX))
         finally:
             self._pass_lead()
+
+    async def _gather(self) -> None:
+        """Let everyone who is about to ask ask first: whoever is late waits for a second transaction.
+
+        That one runs while the loop is busy with all whom the first one answered.
+        """
+        waiting = -1
+        for _ in range(GATHER_TURNS_MAX):
+            if len(self._queue) == waiting:
+                return
+            waiting = len(self._queue)
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _pass_lead(self) -> None:
         heir = self._queue.first()

@@ -127,18 +127,22 @@ class Life:
 
     async def _serve(self) -> None:
         mailbox, ready_for = self.mailbox, self._actor.ready_for
+        in_a_row = 0
         while not self._stopping:
+            in_a_row += 1
             self.beats += 1
             self.beat_at = trio.current_time()
             entry = mailbox.take(ready_for)
             if entry is None:
-                await mailbox.wait()
+                if await mailbox.wait():
+                    in_a_row = 0  # others had their turn: what has just come is not put off
             elif entry.is_stop:
                 self._note_stop(entry)
             else:
                 await self._handle(entry)
                 mailbox.look_again()
-            if self.beats % YIELD_EVERY == 0:
+            if in_a_row >= YIELD_EVERY:
+                in_a_row = 0
                 await trio.lowlevel.checkpoint()
 
     def _note_stop(self, entry: Entry) -> None:

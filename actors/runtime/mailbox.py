@@ -213,11 +213,14 @@ class Mailbox:
         """Let the next `take` ask again for what was refused: a message was handled since."""
         self._round += 1
 
-    async def wait(self) -> None:
-        """Wait until something was put, or `wake` called, since the last `take`."""
+    async def wait(self) -> bool:
+        """Wait until something was put, or `wake` called, since the last `take`.
+
+        Returns: whether there was anything to wait for, and others had their turn.
+        """
         with self._lock:
             if self._signal:
-                return
+                return False
             self._task = trio.lowlevel.current_task()
             self._token = trio.lowlevel.current_trio_token()
             self._thread = threading.get_ident()
@@ -227,6 +230,7 @@ class Mailbox:
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
+        return True
 
     def _take_from(self, lane: _Lane, is_ready: Callable[[Any], bool]) -> Entry | None:
         if lane.round != self._round:
