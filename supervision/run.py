@@ -24,6 +24,7 @@ from supervision.control_socket import ControlSocket
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
 from supervision.exits import exit_code_of, message_of
+from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.ledger_setup import make_journal, open_ledger
 from supervision.logs import Logs, default_instance, log_uncaught, start_logs
 from supervision.loop_lag import LagProbe
@@ -90,6 +91,7 @@ def run_engine(settings: EngineSettings, env: Mapping[str, str], *, standby: boo
         instance=instance,
         standby=standby,
     )
+    tune_interpreter()
     try:
         log.info("process.started", version=product_version(), pid=os.getpid(), ledger=store.database.where)
         trio.run(_serve, process)
@@ -165,6 +167,7 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
         nursery.start_soon(_beside, partial(log_events, bus, words))
         nursery.start_soon(_beside, probe.run)
         nursery.start_soon(_beside, partial(tell_service_manager, desk, ServiceManager(process.env)))
+        nursery.start_soon(_beside, partial(spare_what_stays, partial(_is_ready, desk)))
         nursery.start_soon(_stop_when_asked, engine, stop)
         failure: Exception | None = None
         try:
@@ -175,6 +178,11 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+async def _is_ready(desk: ServiceDesk) -> bool:
+    """Tell whether everybody is at work, or will not be for a while."""
+    return (await observe(desk)).ready or trio.current_time() - desk.started_at > READY_WITHIN_S
 
 
 async def _beside(work: Callable[[], Awaitable[None]]) -> None:

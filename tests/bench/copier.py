@@ -26,6 +26,7 @@ from model.ledger.lease import make_lease
 from supervision.demo.stage import loopback_endpoints
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
+from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.logs import start_logs
 from supervision.settings.engine import LogSettings
 from tests.bench.accounts import MASTER, credentials, followers
@@ -126,6 +127,7 @@ class Copier:
             while len(self._ready) < self._count:
                 await trio.sleep(LOOK_EVERY_S)
             await self.reconciled()
+            await spare_what_stays(self._is_reconciled)
             await serve_commands(None, {command.__name__: command for command in asked})
             await self._engine.stop()
             nursery.cancel_scope.cancel()
@@ -148,5 +150,6 @@ def _logging_to_nowhere() -> Iterator[None]:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     use_money_context()
+    tune_interpreter()
     with _logging_to_nowhere():
         trio.run(Copier(**json.loads(sys.argv[1])).serve)
