@@ -127,7 +127,7 @@ class Copying:
             takes_part=partial(joined, settings=desk.settings),
         )
         return tuple(
-            attrs.evolve(goal, moving=self._moving(goal.leg), held=desk.view.size(goal.leg)) for goal in goals
+            goal.begun(moving=self._moving(goal.leg), held=desk.view.size(goal.leg)) for goal in goals
         )
 
     def _moving(self, leg: Leg) -> Decimal | None:

@@ -33,6 +33,18 @@ class Goal:
     held: Decimal | None = None
     """What the follower held when the copy began: a retry in proportion starts from there again (R6)."""
 
+    def begun(self, *, moving: Decimal | None, held: Decimal) -> "Goal":
+        """Return the goal of a copy that begins now."""
+        return Goal(
+            leg=self.leg,
+            before=self.before,
+            after=self.after,
+            change=self.change,
+            contributions=self.contributions,
+            moving=moving,
+            held=held,
+        )
+
     @property
     def change_class(self) -> ChangeClass:
         """The class of the move, judged by what the follower acted on (R2: states, not deltas)."""

@@ -51,11 +51,15 @@ ORDER_STATES = {
     "Rejected": OrderState.REJECTED,
 }
 _NO_REASON = frozenset({"", "EC_NoError", "UNKNOWN", None})
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+"""Built once, like _READER: json.dumps and json.loads build one for every frame."""
 
 
 def load(text: str | bytes) -> Any:
     """Return what a frame or body holds; raises MalformedMessage."""
     try:
+        if isinstance(text, str):
+            return _READER.decode(text)
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedMessage(f"not JSON: {error}", exchange=EXCHANGE) from error
@@ -205,7 +209,7 @@ def format_order(order: OrderRequest) -> str:
         fields["orderType"] = "Limit"
         fields["price"] = format_decimal(order.price)
         fields["timeInForce"] = "IOC"
-    return json.dumps(fields, separators=(",", ":"))
+    return _COMPACT.encode(fields)
 
 
 def parse_order_ack(data: object, order: OrderRequest, *, venue_time_ms: int) -> OrderReport:
@@ -387,3 +391,6 @@ def _word(value: object) -> str:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
+
+
+_READER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
