@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import trio
 
-from exchanges.sandbox import LedgerRow, OrderLedger, SandboxVenue
+from exchanges.sandbox import LedgerRow, OrderLedger, Position, SandboxVenue
 from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, WalletChanged
 from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import SizingMode
@@ -72,26 +72,27 @@ class Books:
 
     # What each follower should hold
 
-    def ideal(self, member: Cast, symbol: str, idx: int) -> Decimal:
-        """Return the exact size that R6 gives a follower's leg at the venue's numbers of this moment."""
+    def ideal(self, member: Cast, symbol: str, idx: int, *, known: bool = True) -> Decimal:
+        """Return the exact size that R6 gives a follower's leg at the venue's numbers of this moment.
+
+        ``known`` False: as of an engine that was away at the peak of a fixed-margin episode.
+        """
         total = ZERO
         for leg in self.venue.account(MASTER).legs(symbol):
-            if not leg.size:
+            if not leg.size or (idx == HEDGE_LONG and leg.size < 0) or (idx == HEDGE_SHORT and leg.size > 0):
                 continue
-            side = {0: 0, 1: HEDGE_LONG, 2: HEDGE_SHORT}[idx]
-            if (side == HEDGE_LONG and leg.size < 0) or (side == HEDGE_SHORT and leg.size > 0):
-                continue
-            total += leg.size * self._scale(member, symbol, leg.position_idx)
+            total += leg.size * self._scale(member, leg, known)
         return total
 
-    def _scale(self, member: Cast, symbol: str, master_idx: int) -> Decimal:
+    def _scale(self, member: Cast, leg: Position, known: bool) -> Decimal:
         sizing = member.settings["sizing"]
         if sizing.mode is SizingMode.FIXED_RATIO:
             return sizing.ratio
         equity = self.venue.balance(member.name).equity
         if sizing.mode is SizingMode.MIRROR:
             return equity * sizing.multiplier / self.venue.balance(MASTER).equity
-        return equity * sizing.margin_pct / self._peaks[symbol, master_idx][1]
+        now = self.venue.margin(MASTER, leg).initial
+        return equity * sizing.margin_pct / (self._peaks[leg.symbol, leg.position_idx][1] if known else now)
 
     def legs(self) -> list[tuple[Cast, str, int]]:
         """Return every leg of every follower."""
@@ -119,7 +120,8 @@ class Books:
     def _note(self) -> None:
         now = trio.current_time()
         for member, symbol, idx in self.legs():
-            ideal = self.ideal(member, symbol, idx)
+            known, unknown = (self.ideal(member, symbol, idx, known=it) for it in (True, False))
+            ideal = max(known, unknown, key=abs)
             history = self._ideals.setdefault((member.name, symbol, idx), deque())
             if not history or history[-1][1] != ideal:
                 history.append((now, ideal))

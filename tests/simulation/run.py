@@ -252,7 +252,7 @@ class Run:
         for symbol in {step.what["symbol"]: None for step in self.schedule.steps if step.act == "trade"}:
             for leg in self.world.account(MASTER).legs(symbol):
                 sign = -1 if leg.size < 0 or leg.position_idx == 2 else 1
-                quantity = LOTS[symbol] * 40 * sign
+                quantity = LOTS[symbol] * _FRESH_LOTS[symbol] * sign
                 self.world.trade(symbol, str(quantity), position_idx=leg.position_idx, reduce_only=False)
 
     async def _restart(self) -> None:
@@ -307,7 +307,8 @@ class Run:
                 if size:
                     why.append(f"{where}, the master's side gives {ideal}")
                 continue
-            if abs(size) > abs(ideal) * (1 + TOLERANCE) + lot + self._dust(symbol):
+            most = self.books.ideal(member, symbol, idx, known=False)
+            if abs(size) > max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + self._dust(symbol):
                 why.append(f"{where}, more than {ideal}")
             holding = self._holding(member.name, symbol, idx)
             if holding is None:
@@ -324,7 +325,9 @@ class Run:
         for member, symbol, idx in self.books.legs():
             size, ideal = self.world.size(member.name, symbol, idx), self.books.ideal(member, symbol, idx)
             lot = LOTS[symbol]
-            if abs(size - ideal) <= lot + abs(ideal) * TOLERANCE:
+            peak_missed = self.books.ideal(member, symbol, idx, known=False)
+            low, high = sorted((abs(ideal), abs(peak_missed)))
+            if low * (1 - TOLERANCE) - lot <= abs(size) <= high * (1 + TOLERANCE) + lot:
                 continue
             holding = self._holding(member.name, symbol, idx)
             reason = holding.skipped if holding else None
@@ -374,3 +377,5 @@ class Run:
 
 
 _TOO_SMALL = frozenset({Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_NOTIONAL, Reason.BELOW_MIN_QUANTITY})
+_FRESH_LOTS = {"BTCUSDT": 40, "ETHUSDT": 40, "SOLUSDT": 20, "XRPUSDT": 4000}
+"""Worth more than any follower's smallest order, whatever its scale."""
