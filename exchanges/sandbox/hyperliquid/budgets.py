@@ -49,8 +49,9 @@ class Budgets:
 
     def spend_actions(self, account: Account, count: int) -> bool:
         """Count actions; False when the account has none left and was granted one within 10 s."""
-        used, now = self._used.get(account.name, 0), trio.current_time()
+        used = self._used.get(account.name, 0)
         if self.enforced and used + count > self.cap(account):
+            now = trio.current_time()
             if now - self._granted_at.get(account.name, -ACTION_EVERY_S) < ACTION_EVERY_S:
                 return False
             self._granted_at[account.name] = now

@@ -75,11 +75,11 @@ class HyperliquidSandbox:
             settings=SettingDesk(venue, universe, self._isolated),
             budgets=self.budgets,
         )
-        self._requests = Requests(venue, queries=self.queries, exchange=exchange, budgets=self.budgets)
+        self.requests = Requests(venue, queries=self.queries, exchange=exchange, budgets=self.budgets)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer one REST request."""
-        return await self._requests.answer(request)
+        return await self.requests.answer(request)
 
     def accepts(self, path: str) -> bool:
         """Tell whether a WebSocket may be opened at this path."""
@@ -88,7 +88,7 @@ class HyperliquidSandbox:
     async def converse(self, path: str, socket: ServerWebSocket) -> None:
         """Serve one WebSocket until it ends."""
         socket.peer.kind = "websocket"
-        session = Session(socket, venue=self.venue, feed=self.feed, requests=self._requests)
+        session = Session(socket, venue=self.venue, feed=self.feed, requests=self.requests)
         self.feed.join(session)
         try:
             while (received := await socket.receive()) is not None:
