@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from actors.events import TroubleMet
-from actors.ledger_desk import LedgerDesk, Mode
+from actors.ledger_desk import RECORDS_WAIT_S, LedgerDesk, Mode
 from model.change import Change
 from model.copy import ClaimAnswer, CopyState
 from model.ledger import LedgerRefused, LedgerUnreachable, Store
@@ -37,6 +38,39 @@ async def test_a_thousand_claims_share_few_transactions_and_each_gets_its_own_an
     assert len(answers) == 1000
     assert desk.transactions <= 4
     assert len(store.copies(limit=2000)) == 1000
+
+
+async def test_claims_that_come_a_turn_of_the_loop_later_share_the_transaction_too(store: Store) -> None:
+    desk = make_desk(store)
+
+    async def claim(name: str, turns_late: int) -> None:
+        for _ in range(turns_late):
+            await trio.lowlevel.checkpoint()
+        await desk.claim(make_claim(name))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(9):
+            nursery.start_soon(claim, f"f{number}", number % 3)
+
+    assert desk.transactions == 1
+
+
+async def test_a_record_waits_a_moment_for_a_claim_and_then_goes_alone(
+    store: Store, autojump_clock: MockClock
+) -> None:
+    desk = make_desk(store, mode=Mode.INLINE)
+    store.claim([make_claim("alice"), make_claim("bob")], now_ms=NOW_MS)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.record, make_outcome(make_claim("alice")))
+        await trio.sleep(RECORDS_WAIT_S / 2)
+        nursery.start_soon(desk.claim, make_claim("carol"))
+    shared = desk.transactions
+    began = trio.current_time()
+    await desk.record(make_outcome(make_claim("bob")))
+
+    assert (shared, desk.transactions) == (1, 2)
+    assert trio.current_time() - began == pytest.approx(RECORDS_WAIT_S)
 
 
 async def test_the_desk_writes_and_reads_whatever_a_copy_needs(store: Store) -> None:
