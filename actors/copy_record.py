@@ -42,7 +42,7 @@ class CopyRecord:
     undurable_claim: Claim | None = None
     """The claim that the ledger could not take; it is made good before the outcome is written (R18)."""
     kept_locally: bool = False
-    """That claim is in the journal."""
+    """The journal has that claim, or orders of the copy."""
     orders: tuple[OrderRecord, ...] = ()
     moving: dict[Leg, Decimal] = attrs.field(factory=dict)
     """The master's size, by leg of the follower, that fills of this copy have begun to answer."""
@@ -111,14 +111,15 @@ class CopyRecord:
             finished_at_ms=now_ms,
         )
 
-    async def keep_claim_locally(self, desk: FollowerDesk) -> None:
-        """Put the claim on local disk before its order leaves (R18); a reduction goes on either way."""
+    async def keep_locally(self, desk: FollowerDesk, orders: tuple[OrderRecord, ...]) -> None:
+        """Put claim and orders on local disk before they leave (R18); a reduction goes on either way."""
+        claim = None if self.kept_locally else self.undurable_claim
         try:
-            await desk.ledger.keep_locally(claim=self.undurable_claim)
+            await desk.ledger.keep_locally(claim=claim, orders=orders)
             self.kept_locally = True
         except LedgerUnreachable as error:
-            self.trouble(f"claim not kept locally: {error}")
-            desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not kept locally: {error}"))
+            self.trouble(f"not kept locally: {error}")
+            desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"not kept locally: {error}"))
 
     async def finish(self, desk: FollowerDesk, *, superseded: bool = False) -> None:
         """Write the outcome and tell the bus; an unreachable ledger gets it later."""

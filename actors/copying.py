@@ -107,8 +107,6 @@ class Copying:
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not durable: {error}"))
             self.record.undurable_claim = claim
-            if self._message.change_class.reduces:
-                await self.record.keep_claim_locally(desk)
             return ClaimAnswer.NEW
         self.record.claimed_at_ms = desk.clock.wall_ms()
         return answer
@@ -322,15 +320,21 @@ class Copying:
         )
 
     async def _plan(self, records: tuple[OrderRecord, ...]) -> bool:
-        """Make ids durable before they leave; the claim already holds that of part 0, attempt 0."""
+        """Make ids durable before they leave; the claim already holds that of part 0, attempt 0.
+
+        Reductions go on while the ledger is away, whatever the master's own leg did (R18).
+        """
         unplanned = tuple(record for record in records if (record.part, record.attempt) != (0, 0))
-        if not unplanned:
-            return True
-        try:
-            await self._desk.ledger.plan_orders(unplanned)
-        except LedgerUnreachable as error:
-            self.record.trouble(str(error))
-            return records[0].reduce_only
+        if self.record.undurable_claim is None:
+            try:
+                if unplanned:
+                    await self._desk.ledger.plan_orders(unplanned)
+                return True
+            except LedgerUnreachable as error:
+                self.record.trouble(str(error))
+        if not records[0].reduce_only:
+            return False
+        await self.record.keep_locally(self._desk, unplanned)
         return True
 
     async def _place(self, goal: Goal, draft: OrderDraft, record: OrderRecord) -> Reason | None:

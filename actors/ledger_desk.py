@@ -164,7 +164,13 @@ class LedgerDesk:
         """Write several things in one transaction; return the claims' answers."""
         return await self._write(batch)
 
-    async def keep_locally(self, *, claim: Claim | None = None, outcome: CopyOutcome | None = None) -> None:
+    async def keep_locally(
+        self,
+        *,
+        claim: Claim | None = None,
+        orders: Sequence[OrderRecord] = (),
+        outcome: CopyOutcome | None = None,
+    ) -> None:
         """Keep on local disk what the unreachable ledger cannot take (R18): reductions only.
 
         The keeper merges it when the ledger is back. Raises: LedgerUnreachable when there is no
@@ -173,7 +179,7 @@ class LedgerDesk:
         journal = self._journal
         if journal is None:
             raise LedgerUnreachable("no journal beside the ledger")
-        await self.read(lambda store: journal.append(claim=claim, outcome=outcome))
+        await self.read(lambda store: journal.append(claim=claim, orders=orders, outcome=outcome))
 
     async def merge_journal(self) -> JournalMerged:
         """Bring what was kept locally into the ledger. Raises: LedgerUnreachable."""

@@ -11,7 +11,7 @@ import cattrs
 
 from model.amounts import decimal_from_text, format_decimal
 from model.change import Change
-from model.copy import Claim, CopyOutcome
+from model.copy import Claim, CopyOutcome, OrderRecord
 from model.ledger.errors import LedgerRefused
 from model.settings import FollowerSettings
 
@@ -46,6 +46,16 @@ def encode_claim(claim: Claim) -> str:
 def decode_claim(text: str) -> Claim:
     """Return the claim that ``text`` spells. Raises: LedgerRefused."""
     return _structure(text, Claim)
+
+
+def encode_order(order: OrderRecord) -> str:
+    """Return an order as one line of JSON."""
+    return dump_json(_CONVERTER.unstructure(order))
+
+
+def decode_order(text: str) -> OrderRecord:
+    """Return the order that ``text`` spells. Raises: LedgerRefused."""
+    return _structure(text, OrderRecord)
 
 
 def encode_outcome(outcome: CopyOutcome) -> str:

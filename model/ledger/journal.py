@@ -1,6 +1,6 @@
 """What was done while the ledger was unreachable, on local disk until it can be merged (R18).
 
-One line a claim or an outcome, synced before `append` returns: a reduction leaves only after its
+One line a claim, an order or an outcome, synced before `append` returns: a reduction leaves only after its
 claim is here or in the ledger. A line that was torn by a crash was not promised to anybody.
 """
 
@@ -12,8 +12,15 @@ from threading import Lock
 
 import attrs
 
-from model.copy import Claim, CopyOutcome
-from model.ledger.codec import decode_claim, decode_outcome, encode_claim, encode_outcome
+from model.copy import Claim, CopyOutcome, OrderRecord
+from model.ledger.codec import (
+    decode_claim,
+    decode_order,
+    decode_outcome,
+    encode_claim,
+    encode_order,
+    encode_outcome,
+)
 from model.ledger.errors import LedgerRefused, LedgerUnreachable
 from model.ledger.store import Store, WriteBatch
 
@@ -38,11 +45,18 @@ class Journal:
         """Where lines go that neither we nor the ledger can take, for the operator to read."""
         return self._path.with_name(self._path.name + ".refused")
 
-    def append(self, *, claim: Claim | None = None, outcome: CopyOutcome | None = None) -> None:
+    def append(
+        self,
+        *,
+        claim: Claim | None = None,
+        orders: Sequence[OrderRecord] = (),
+        outcome: CopyOutcome | None = None,
+    ) -> None:
         """Write and sync. Raises: LedgerUnreachable when the disk does not take it either."""
         lines = []
         if claim is not None:
             lines.append(f"claim {encode_claim(claim)}\n")
+        lines += [f"order {encode_order(order)}\n" for order in orders]
         if outcome is not None:
             lines.append(f"outcome {encode_outcome(outcome)}\n")
         with self._lock, _disk_errors(self._path):
@@ -79,6 +93,8 @@ def _merge_line(store: Store, line: str) -> bool:
             claim = decode_claim(body)
             # Judged by its own time: it was acted on then, however long the outage was.
             store.write(WriteBatch(claims=[claim]), now_ms=claim.claimed_at_ms)
+        elif kind == "order":
+            store.plan_orders([decode_order(body)])
         elif kind == "outcome":
             store.record_kept(decode_outcome(body))
         else:

@@ -25,7 +25,7 @@ _HOLDING_COLUMNS = (
 _HOLDING_KEY = ("follower", "symbol", "position_idx")
 _OPEN_NUMBERS = "SELECT copy_id, id FROM copies WHERE state = 'claimed' AND copy_id"
 _NUMBERS = "SELECT copy_id, id FROM copies WHERE copy_id"
-_ORDER_OF_CHANGES = "SELECT change_id, venue_time_ms, seq FROM changes WHERE change_id"
+_ORDER_OF_CHANGES = "SELECT change_id, seq, venue_time_ms FROM changes WHERE change_id"
 _FINAL = ", ".join(f"'{state.value}'" for state in OrderState if state.is_final)
 
 
@@ -53,7 +53,7 @@ def record_outcomes(connection: peewee.Database, outcomes: Sequence[CopyOutcome]
 def without_overtaken(connection: peewee.Database, outcome: CopyOutcome) -> CopyOutcome:
     """Return an outcome that was kept elsewhere for a while, without holdings that are known better by now.
 
-    The master's changes have an order; when something was written down says nothing.
+    The venue orders the changes of a symbol; clocks, its own too, may step back.
     """
     query = HoldingRow.select().where(HoldingRow.follower == outcome.follower)
     known = {
@@ -61,7 +61,7 @@ def without_overtaken(connection: peewee.Database, outcome: CopyOutcome) -> Copy
     }
     ids = {*known.values(), *(held.change_id for held in outcome.holdings)}
     rows = select_in(connection, _ORDER_OF_CHANGES, sorted(ids))
-    order = {change_id: (venue_time_ms, seq) for change_id, venue_time_ms, seq in rows}
+    order = {change_id: (seq, venue_time_ms) for change_id, seq, venue_time_ms in rows}
     never = (-1, -1)
 
     def overtaken(held: Holding) -> bool:

@@ -77,12 +77,14 @@ class Books:
 
         ``known`` False: as of an engine that was away at the peak of a fixed-margin episode.
         """
-        total = ZERO
+        total = net = ZERO
         for leg in self.venue.account(MASTER).legs(symbol):
             if not leg.size or (idx == HEDGE_LONG and leg.size < 0) or (idx == HEDGE_SHORT and leg.size > 0):
                 continue
+            net += leg.size
             total += leg.size * self._scale(member, leg, known)
-        return total
+        # Two legs with margins of their own may weigh against their net: nobody goes that way.
+        return total if total * net > 0 else ZERO
 
     def _scale(self, member: Cast, leg: Position, known: bool) -> Decimal:
         sizing = member.settings["sizing"]

@@ -10,7 +10,15 @@ from model.ledger import LedgerUnreachable, Store
 from model.ledger.codec import encode_claim
 from model.ledger.journal import Journal, JournalMerged
 from model.leg import Leg
-from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_holding, make_outcome
+from model.order import OrderState
+from tests.model.ledger.factories import (
+    NOW_MS,
+    make_change,
+    make_claim,
+    make_holding,
+    make_order,
+    make_outcome,
+)
 
 CLOSING = make_change(2, before="1.5", after="0")
 
@@ -49,6 +57,17 @@ def test_a_merge_that_was_cut_off_is_repeated_without_harm(store: Store, journal
     assert journal.merge_into(store) == JournalMerged(merged=2)
 
     assert [row.state for row in store.copies()] == [CopyState.APPLIED]
+
+
+def test_planned_orders_are_merged_after_their_claim(store: Store, journal: Journal) -> None:
+    claim = make_claim("alice", CLOSING)
+    second = make_order(claim, attempt=1, state=OrderState.CLAIMED, filled=Decimal(0))
+    journal.append(claim=claim, orders=[second])
+
+    assert journal.merge_into(store) == JournalMerged(merged=2)
+
+    (copy,) = store.open_copies("alice")
+    assert second.client_order_id in {order.client_order_id for order in copy.orders}
 
 
 def test_what_is_known_of_a_leg_since_the_outage_stays(store: Store, journal: Journal) -> None:
