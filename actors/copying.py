@@ -411,7 +411,7 @@ class Copying:
         if refusal in (Refusal.REDUCE_ONLY, Refusal.POSITION_MODE, Refusal.LEVERAGE):
             self._desk.view.leverages.pop(symbol, None)
             await self._read_state(draft.leg)
-            if refusal is Refusal.REDUCE_ONLY and not self._desk.view.size(draft.leg):
+            if refusal is Refusal.REDUCE_ONLY and not draft.opens and not self._desk.view.size(draft.leg):
                 return None
         if refusal is Refusal.MIN_SIZE:
             return Reason.BELOW_MIN_NOTIONAL
