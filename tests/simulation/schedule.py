@@ -12,7 +12,7 @@ import attrs
 
 from exchanges.sandbox import DEFAULT_LISTINGS, DEFAULT_PRICES
 from model.amounts import floor_to_step
-from model.settings import Sizing
+from model.settings import Sizing, SizingMode
 from tests.simulation.faults import FAULTS
 from tests.simulation.step import SYMBOLS, Step
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror
@@ -56,7 +56,10 @@ def make_schedule(seed: int, faults: Collection[str] = tuple(FAULTS)) -> Schedul
         for name in NAMES[: chance.choice((1, 2, 2, 3))]
     )
     length = chance.choice((8.0, 15.0, 30.0, 60.0))
-    steps = _trades(chance, hedged, length) + _moves(chance, length)
+    steps = _trades(chance, hedged, length)
+    if any(member.settings["sizing"].mode is SizingMode.FIXED_MARGIN for member in cast):
+        steps = [_at_one_leverage(step) for step in steps]
+    steps += _moves(chance, length)
     steps += _faults(chance, length, tuple(it.name for it in cast), faults)
     ordered = tuple(sorted(steps, key=lambda step: step.at))
     return Schedule(seed=seed, cast=cast, hedged=hedged, steps=ordered, heals_at=length + 1.0)
@@ -92,6 +95,11 @@ def _trades(chance: random.Random, hedged: tuple[str, ...], length: float) -> li
         what["one_frame"] = chance.random() < 0.6
         steps.append(Step(at=round(at, 3), act="trade", what=what))
     return steps
+
+
+def _at_one_leverage(step: Step) -> Step:
+    """Fixed margin is sized by the margin at the peak: with less leverage an increase asks for less."""
+    return attrs.evolve(step, what={key: it for key, it in step.what.items() if key != "leverage"})
 
 
 def _quantity(chance: random.Random, symbol: str, idx: int, held: Decimal) -> Decimal:
