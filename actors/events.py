@@ -73,6 +73,15 @@ class FollowerStateChanged:
 
 
 @attrs.frozen(kw_only=True)
+class FollowerBarred:
+    """A follower is not started: its venue's code cannot make an account of its keys. Needs an operator."""
+
+    topic: ClassVar[str] = "follower.barred"
+    follower: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
 class ForeignPositionSeen:
     """A follower holds something that the engine did not open (R14)."""
 

@@ -10,7 +10,7 @@ from pykka import ActorDeadError
 
 from actors.account_stream import AccountStream
 from actors.bus import Bus
-from actors.events import TroubleMet
+from actors.events import FollowerBarred, TroubleMet
 from actors.follower import Follower
 from actors.follower_desk import FollowerDesk
 from actors.ledger import LedgerDesk, LedgerKeeper
@@ -22,6 +22,7 @@ from actors.runtime import Address, TrioActor
 from actors.symbol_desk import SymbolDesk
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
+from exchanges.errors import RequestRejected
 from exchanges.port import AccountGateway, Credentials, Venue
 from model.settings import FollowerSettings
 from supervision.roster import FollowerAccount
@@ -32,6 +33,8 @@ __all__ = ["Engine", "EngineParts", "FollowerAccount"]
 
 EDGE_RETRY_S = 60.0
 EDGE_RESTART_S = 0.2
+TELL_S = 0.1
+"""By then the bus has its readers."""
 CLOSE_S = 5.0
 
 EdgeChild = tuple[str, Callable[[], TrioActor]]
@@ -80,6 +83,7 @@ class Engine:
         self._accounts: dict[str, FollowerAccount] = {}
         self._gateways: dict[str, AccountGateway] = {}
         self._addresses: dict[str, Address] = {}
+        self._barred: dict[str, str] = {}
         self._added_at: dict[str, float] = {}
         self._edge_children: tuple[EdgeChild, ...] = ()
         self._edge: Supervisor | None = None
@@ -87,7 +91,7 @@ class Engine:
         self._scope = trio.CancelScope()
         self._changing = trio.Lock()
         self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
-        first = tuple(followers)
+        first = tuple(account for account in followers if self._open_gateway(account))
         self._streamed = {parts.master_exchange, *(account.settings.exchange for account in first)}
         self._root = Supervisor(self._root_spec(first), report=report)
         for account in first:
@@ -107,6 +111,11 @@ class Engine:
     def followers(self) -> Mapping[str, Address]:
         """The followers' addresses by name."""
         return self._addresses
+
+    @property
+    def barred(self) -> Mapping[str, str]:
+        """Why a follower is not run, by name: its keys are none of its venue's. The others do not notice."""
+        return self._barred
 
     def added_at(self, name: str) -> float:
         """Return the trio time at which a follower was added; 0 for those that the engine began with."""
@@ -137,6 +146,7 @@ class Engine:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
+                    nursery.start_soon(self._tell_barred)
                     if self._edge_children:
                         nursery.start_soon(self._run_edge)
                     try:
@@ -166,6 +176,11 @@ class Engine:
                 address.tell(Drain())
             except ActorDeadError:
                 continue  # not started, or quarantined: it takes nothing any more
+
+    async def _tell_barred(self) -> None:
+        await trio.sleep(TELL_S)
+        for name, why in self._barred.items():
+            self.parts.bus.publish(FollowerBarred(follower=name, why=why))
 
     async def _run_edge(self) -> None:
         """Run what may die without touching trading; when it gives up, begin again later (R3)."""
@@ -229,6 +244,9 @@ class Engine:
 
     async def _start_follower(self, account: FollowerAccount) -> None:
         name, exchange = account.settings.name, account.settings.exchange
+        if not self._open_gateway(account):
+            self.parts.bus.publish(FollowerBarred(follower=name, why=self._barred[name]))
+            return
         if exchange not in self._streamed:
             self._streamed.add(exchange)
             await self._root.start_child("services", child(f"marks:{exchange}", self._make_marks(exchange)))
@@ -240,6 +258,7 @@ class Engine:
             self.address("pairing").tell(FollowerReady(name))
 
     async def _stop_follower(self, name: str) -> None:
+        self._barred.pop(name, None)
         if self._addresses.pop(name, None) is None:
             return
         await self._root.stop_child(follower_group(name))
@@ -279,11 +298,21 @@ class Engine:
     def _make_marks(self, exchange: str) -> Callable[[], TrioActor]:
         return lambda: MarkStream(board=self._boards[exchange])
 
+    def _open_gateway(self, account: FollowerAccount) -> bool:
+        """Make a follower's gateway, or bar it: a key that is none is refused before anything is sent."""
+        name = account.settings.name
+        try:
+            gateway = self.parts.venues[account.settings.exchange].account(account.credentials)
+        except RequestRejected as error:
+            self._barred[name] = str(error)
+            return False
+        self._barred.pop(name, None)
+        self._gateways[name], self._accounts[name] = gateway, account
+        return True
+
     def _follower_spec(self, account: FollowerAccount) -> SupervisorSpec:
         name, exchange = account.settings.name, account.settings.exchange
-        gateway = self.parts.venues[exchange].account(account.credentials)
-        self._gateways[name] = gateway
-        self._accounts[name] = account
+        gateway = self._gateways[name]
         return follower_spec(
             name,
             account_stream=lambda: AccountStream(

@@ -10,6 +10,7 @@ import trio
 from actors.bus import Bus, Gap, Published, as_json
 from actors.events import (
     CopyFinished,
+    FollowerBarred,
     FollowerStateChanged,
     ForeignPositionSeen,
     FrameUnreadable,
@@ -36,6 +37,7 @@ _LEVELS: Mapping[type, int] = {
     TroubleMet: logging.WARNING,
     ActorHung: logging.ERROR,
     AccountQuarantined: logging.CRITICAL,
+    FollowerBarred: logging.CRITICAL,
     SupervisorExhausted: logging.CRITICAL,
 }
 _NEVER_REPEATS = (CopyFinished, OrderMoved, MasterChangeSeen)

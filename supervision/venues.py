@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from exchanges.bybit import BybitEndpoints, BybitVenue
 from exchanges.clock import Clock
+from exchanges.hyperliquid import HyperliquidEndpoints, HyperliquidVenue
 from exchanges.network import Network
 from exchanges.port import Venue
 from supervision.settings import EngineSettings
@@ -28,4 +29,14 @@ def _bybit(addresses: VenueAddresses, network: Network, clock: Clock) -> Venue:
     return BybitVenue(endpoints, network=network, clock=clock)
 
 
-_BUILDERS: Mapping[str, Build] = {"bybit": _bybit}
+def _hyperliquid(addresses: VenueAddresses, network: Network, clock: Clock) -> Venue:
+    endpoints = HyperliquidEndpoints(
+        rest=addresses["rest"],
+        ws=addresses["ws"],
+        chain=addresses.chain,
+        paced=addresses.pacing is Pacing.VENUE,
+    )
+    return HyperliquidVenue(endpoints, network=network, clock=clock)
+
+
+_BUILDERS: Mapping[str, Build] = {"bybit": _bybit, "hyperliquid": _hyperliquid}

@@ -1,6 +1,6 @@
 """A whole engine over a sandbox venue in memory, in virtual time: the world that scenarios run in."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +13,10 @@ from pykka import ActorDeadError
 from actors.bus import Bus
 from actors.ledger import LedgerDesk, LedgerKeeper, Mode
 from actors.messages import Describe, FollowerStatus, MasterStatus
-from exchanges.bybit import BybitEndpoints, BybitVenue
 from exchanges.clock import TrioClock
 from exchanges.network import MemoryNetwork
 from exchanges.port import Credentials
 from exchanges.sandbox import Account, SandboxDescription, SandboxVenue, build_venue, describe_account
-from exchanges.sandbox.bybit import BybitSandbox
 from exchanges.sandbox.order import Order
 from exchanges.sandbox.server import SandboxServer
 from model.copy import Holding
@@ -27,8 +25,8 @@ from model.ledger.journal import Journal
 from model.ledger.lease import MemoryLease
 from model.settings import FollowerSettings, Join, Sizing, SizingMode
 from supervision.engine import Engine, EngineParts, FollowerAccount
+from tests.houses import VENUES, House, bybit_house, mirror_prices
 
-HOST = "bybit.sandbox"
 MASTER = "master"
 POLL_S = 0.02
 
@@ -55,26 +53,18 @@ class Cast:
     name: str = "alice"
     equity: str = "10000"
     hedge: bool = False
+    venue: str = "bybit"
     settings: Mapping[str, Any] = attrs.field(factory=lambda: {"sizing": fixed_ratio("1")})
-
-
-def endpoints(host: str = HOST) -> BybitEndpoints:
-    """Return where the sandbox listens in memory."""
-    return BybitEndpoints(
-        rest=f"http://{host}",
-        private_ws=f"ws://{host}/v5/private",
-        public_ws=f"ws://{host}/v5/public/linear",
-        trade_ws=f"ws://{host}/v5/trade",
-        paced=False,
-    )
 
 
 @attrs.define(kw_only=True)
 class World:
-    """The venue, the engine that watches it, and what a scenario does with both."""
+    """The venues, the engine that watches them, and what a scenario does with both.
 
-    venue: SandboxVenue
-    server: SandboxServer
+    ``venue`` and ``server`` are the master's; symbols are given as the master's venue calls them.
+    """
+
+    houses: tuple[House, ...]
     network: MemoryNetwork
     clock: TrioClock
     store: Store
@@ -93,6 +83,16 @@ class World:
         assert self._engine is not None, "no engine runs"
         return self._engine
 
+    @property
+    def venue(self) -> SandboxVenue:
+        """Where the master trades."""
+        return self.houses[0].core
+
+    @property
+    def server(self) -> SandboxServer:
+        """Through which the master's venue is reached."""
+        return self.houses[0].server
+
     # The master
 
     def trade(self, symbol: str, quantity: str, **options: Any) -> Order:
@@ -105,13 +105,25 @@ class World:
 
     # What is
 
+    def house(self, name: str) -> House:
+        """Return where an account is."""
+        return next(house for house in self.houses if name in house.core.accounts)
+
+    def core(self, name: str) -> SandboxVenue:
+        """Return the core of the venue where an account is."""
+        return self.house(name).core
+
     def account(self, name: str) -> Account:
-        """Return an account as the venue has it."""
-        return self.venue.account(name)
+        """Return an account as its venue has it."""
+        return self.core(name).account(name)
+
+    def sent_twice(self) -> list[tuple[str, str]]:
+        """Return (account, client order id) of orders that arrived at any venue more than once."""
+        return [key for house in self.houses for key in house.core.ledger.sent_twice()]
 
     def size(self, name: str, symbol: str = "BTCUSDT", position_idx: int = 0) -> Decimal:
-        """Return a position as the venue has it."""
-        return self.venue.account(name).size(symbol, position_idx)
+        """Return a position as its venue has it."""
+        return self.account(name).size(self.house(name).own_symbol(symbol), position_idx)
 
     def copies(self, name: str | None = None) -> list[CopyRow]:
         """Return the copies in the ledger, oldest first."""
@@ -119,10 +131,9 @@ class World:
 
     def holding(self, name: str, symbol: str = "BTCUSDT", position_idx: int = 0) -> Holding:
         """Return what the ledger says of a follower's leg."""
+        wanted = self.house(name).own_symbol(symbol), position_idx
         return next(
-            held
-            for held in self.store.holdings(name)
-            if (held.leg.symbol, held.leg.position_idx) == (symbol, position_idx)
+            held for held in self.store.holdings(name) if (held.leg.symbol, held.leg.position_idx) == wanted
         )
 
     def seen(self, kind: type[Any]) -> list[Any]:
@@ -205,7 +216,7 @@ class World:
             publish=bus.publish,
         )
         parts = EngineParts(
-            venues={"bybit": BybitVenue(endpoints(), network=self.network, clock=clock)},
+            venues={house.exchange: house.connect(self.network, clock) for house in self.houses},
             master_exchange="bybit",
             master_credentials=self._credentials(MASTER),
             ledger=desk,
@@ -251,8 +262,7 @@ class World:
                 self.events.append(getattr(published, "event", published))
 
     def _credentials(self, name: str) -> Credentials:
-        account = self.account(name)
-        return Credentials(api_key=account.api_key, api_secret=account.api_secret)
+        return self.house(name).credentials(self.account(name))
 
 
 @asynccontextmanager
@@ -266,36 +276,43 @@ async def open_world(
     max_open_age_s: float = 5.0,
     ledger_url: str | None = None,
 ) -> AsyncIterator[World]:
-    """Open a venue with a master and these followers, and an engine that is ready to copy.
+    """Open venues with a master and these followers, and an engine that is ready to copy.
 
     The ledger is a file in ``directory`` where ``ledger_url`` names no other.
     """
     described = description or SandboxDescription(accounts=())
     accounts = [
         describe_account(MASTER, Decimal(master_equity)),
-        *(describe_account(member.name, Decimal(member.equity), hedge=member.hedge) for member in cast),
+        *(
+            describe_account(member.name, Decimal(member.equity), hedge=member.hedge)
+            for member in cast
+            if member.venue == "bybit"
+        ),
     ]
     clock = TrioClock()
     venue = build_venue(attrs.evolve(described, accounts=tuple(accounts)), clock=clock)
     for symbol in master_hedges:
         venue.switch_mode(MASTER, symbol, hedge=True)
+    houses = (bybit_house(venue), *_other_houses(cast, clock))
+    for house in houses[1:]:
+        mirror_prices(houses[0], house)
     store = open_store(ledger_url or f"sqlite:///{directory / 'ledger.db'}")
     network = MemoryNetwork()
-    server = SandboxServer(BybitSandbox(venue))
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(server.serve_memory, network, HOST, 80)
+            for house in houses:
+                await nursery.start(house.server.serve_memory, network, house.host, 80)
             world = World(
-                venue=venue,
-                server=server,
+                houses=houses,
                 network=network,
                 clock=clock,
                 store=store,
-                followers=tuple(_account(venue, member) for member in cast),
+                followers=(),
                 nursery=nursery,
                 directory=directory,
                 max_open_age_s=max_open_age_s,
             )
+            world.followers = tuple(_account(world, member) for member in cast)
             if start:
                 await world.start_engine()
                 await world.ready()
@@ -303,14 +320,27 @@ async def open_world(
             nursery.cancel_scope.cancel()
     finally:
         store.close()
-    assert not server.crashes
-    assert not venue.ledger.accepted_twice()
+    for house in houses:
+        assert not house.server.crashes
+        assert not house.core.ledger.accepted_twice()
 
 
-def _account(venue: SandboxVenue, member: Cast) -> FollowerAccount:
+def _other_houses(cast: Iterable[Cast], clock: TrioClock) -> Iterator[House]:
+    """Open a house for every venue beside the master's on which a follower is."""
+    members = [member for member in cast if member.venue != "bybit"]
+    for name in dict.fromkeys(member.venue for member in members):
+        describe, open_house = VENUES[name]
+        accounts = [describe(it.name, Decimal(it.equity)) for it in members if it.venue == name]
+        yield open_house(accounts, clock)
+
+
+def _account(world: World, member: Cast) -> FollowerAccount:
     settings: dict[str, Any] = {"join": Join.NOW, **member.settings}
-    found = venue.account(member.name)
+    house = world.house(member.name)
+    credentials = house.credentials(world.account(member.name))
     return FollowerAccount(
-        settings=FollowerSettings(name=member.name, exchange="bybit", **settings),
-        credentials=Credentials(api_key=found.api_key, api_secret=found.api_secret),
+        settings=FollowerSettings(
+            name=member.name, exchange=house.exchange, account=credentials.account, **settings
+        ),
+        credentials=credentials,
     )

@@ -69,7 +69,7 @@ async def observe(desk: ServiceDesk) -> Observation:
         _seen(desk, name, answers.get(f"follower:{name}"), quarantined=name in quarantined)
         for name in engine.followers
     ]
-    followers += [_barred(name, why) for name, why in desk.barred.items()]
+    followers += [_barred(name, why) for name, why in {**desk.barred, **engine.barred}.items()]
     ledger, master = answers.get("ledger"), answers.get("pairing")
     problems, starting = _judge(desk, ledger, master, followers)
     health = Health.DEGRADED if problems else Health.STARTING if starting else Health.READY

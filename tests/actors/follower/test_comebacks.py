@@ -16,9 +16,9 @@ D = Decimal
 
 
 async def test_a_crashed_follower_comes_back_and_catches_up(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast(), Cast(name="bob")) as world:
+    async with open_world(tmp_path, Cast(venue=venue), Cast(venue=venue, name="bob")) as world:
         world.trade("BTCUSDT", "0.2")
         await world.settled()
         world.engine.followers["alice"].tell(CrashNow("a drill"))
@@ -29,14 +29,14 @@ async def test_a_crashed_follower_comes_back_and_catches_up(
         await world.settled()
 
         assert (world.size("alice"), world.size("bob")) == (D(0), D(0))
-        assert max(row.intent.quantity for row in world.venue.ledger.of("bob")) == D("0.3")
-        assert not world.venue.ledger.sent_twice()
+        assert max(row.intent.quantity for row in world.core("alice").ledger.of("bob")) == D("0.3")
+        assert not world.sent_twice()
 
 
 async def test_a_lost_master_socket_is_made_good_by_a_snapshot(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.2")
         world.trade("ETHUSDT", "2")
         await world.settled()
@@ -47,44 +47,44 @@ async def test_a_lost_master_socket_is_made_good_by_a_snapshot(
 
         assert world.size("alice") == 0
         assert world.size("alice", "ETHUSDT") == D(3)
-        assert not world.venue.ledger.sent_twice()
+        assert not world.sent_twice()
 
 
 async def test_a_follower_reads_its_state_again_when_its_own_socket_was_lost(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.2")
         await world.settled()
-        world.server.drop_connections(account="alice")
+        world.house("alice").server.drop_connections(account="alice")
         world.trade("BTCUSDT", "-0.1")
         await world.settled()
 
         assert world.size("alice") == D("0.1")
-        assert not world.venue.ledger.sent_twice()
+        assert not world.sent_twice()
 
 
 async def test_an_engine_killed_with_an_order_on_its_way_asks_before_it_acts(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
-        world.venue.faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=3.0, count=1)
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.core("alice").faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=3.0, count=1)
         world.trade("BTCUSDT", "0.2")
-        await world.until(lambda: bool(world.venue.ledger.of("alice")))
+        await world.until(lambda: bool(world.core("alice").ledger.of("alice")))
         await world.kill_engine()
         await world.start_engine()
         await world.ready()
         await world.settled()
 
         assert world.size("alice") == D("0.2")
-        assert len(world.venue.ledger.of("alice")) == 1
+        assert len(world.core("alice").ledger.of("alice")) == 1
         assert [row.state for row in world.copies("alice")] == [CopyState.APPLIED]
 
 
 async def test_what_the_master_left_while_the_engine_was_down_is_left(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.2")
         world.trade("ETHUSDT", "2")
         await world.settled()
@@ -101,9 +101,9 @@ async def test_what_the_master_left_while_the_engine_was_down_is_left(
 
 
 async def test_an_opening_missed_while_down_is_judged_by_its_price(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         await world.kill_engine()
         world.trade("BTCUSDT", "0.2")
         world.trade("ETHUSDT", "2")
@@ -118,25 +118,29 @@ async def test_an_opening_missed_while_down_is_judged_by_its_price(
         assert Reason.PRICE_MOVED in {row.reason for row in world.copies("alice")}
 
 
-async def test_a_restart_with_nothing_new_sends_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+async def test_a_restart_with_nothing_new_sends_nothing(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.2")
         world.trade("ETHUSDT", "-2")
         await world.settled()
-        orders = len(world.venue.ledger)
+        orders = sum(len(house.core.ledger) for house in world.houses)
         await world.stop_engine()
         await world.start_engine()
         await world.ready()
         await trio.sleep(120)
 
-        assert len(world.venue.ledger) == orders
+        assert sum(len(house.core.ledger) for house in world.houses) == orders
 
 
-async def test_a_drain_lets_the_order_in_flight_settle(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with open_world(tmp_path, Cast()) as world:
-        world.venue.faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=4.0, count=1)
+async def test_a_drain_lets_the_order_in_flight_settle(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.core("alice").faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=4.0, count=1)
         world.trade("BTCUSDT", "0.2")
-        await world.until(lambda: bool(world.venue.ledger.of("alice")))
+        await world.until(lambda: bool(world.core("alice").ledger.of("alice")))
         await world.stop_engine()
 
         assert [row.state for row in world.copies("alice")] == [CopyState.APPLIED]

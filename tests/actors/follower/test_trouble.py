@@ -15,6 +15,7 @@ from model.settings import FollowerMode, Limits
 from tests.world import Cast, World, fixed_ratio, open_world
 
 D = Decimal
+TOO_SMALL = {Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_QUANTITY, Reason.BELOW_MIN_NOTIONAL}
 
 
 def assert_nothing_twice(world: World) -> None:
@@ -22,10 +23,12 @@ def assert_nothing_twice(world: World) -> None:
 
 
 async def test_a_close_takes_off_what_an_overtaken_opening_had_filled(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
-        world.venue.set_liquidity("BTCUSDT", Liquidity(depth=D("0.03")))
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.core("alice").set_liquidity(
+            world.house("alice").own_symbol("BTCUSDT"), Liquidity(depth=D("0.03"))
+        )
         world.trade("BTCUSDT", "0.5")
         await world.until(lambda: world.size("alice") >= D("0.03"))
         world.close("BTCUSDT")
@@ -35,11 +38,13 @@ async def test_a_close_takes_off_what_an_overtaken_opening_had_filled(
         assert_nothing_twice(world)
 
 
-async def test_a_reduction_is_retried_until_it_is_done(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+async def test_a_reduction_is_retried_until_it_is_done(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.5")
         await world.settled()
-        fault = world.venue.faults.add(FaultKind.REJECT, account="alice", code=110079, count=7)
+        fault = world.core("alice").faults.add(FaultKind.REJECT, account="alice", code=110079, count=7)
         world.close("BTCUSDT")
         await world.settled(timeout_s=300)
 
@@ -49,25 +54,29 @@ async def test_a_reduction_is_retried_until_it_is_done(tmp_path: Path, autojump_
 
 
 async def test_an_accepted_opening_without_an_answer_is_found_and_not_sent_again(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
-        world.venue.faults.add(FaultKind.LOSE_ANSWER, account="alice", endpoint="order.create", count=1)
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.core("alice").faults.add(
+            FaultKind.LOSE_ANSWER, account="alice", endpoint=world.house("alice").order_endpoint, count=1
+        )
         world.trade("BTCUSDT", "0.5")
         await world.settled()
 
         assert world.size("alice") == D("0.5")
-        assert len(world.venue.ledger.of("alice")) == 1
+        assert len(world.core("alice").ledger.of("alice")) == 1
         (copy,) = world.copies("alice")
         assert copy.state is CopyState.APPLIED
 
 
 async def test_the_master_leaves_while_an_opening_is_unknown(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
-        world.venue.faults.add(FaultKind.DELAY_FILL, account="alice", seconds=8.0, count=1)
-        world.venue.faults.add(FaultKind.RESET_AFTER, account="alice", endpoint="order.create", count=1)
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.core("alice").faults.add(FaultKind.DELAY_FILL, account="alice", seconds=8.0, count=1)
+        world.core("alice").faults.add(
+            FaultKind.RESET_AFTER, account="alice", endpoint=world.house("alice").order_endpoint, count=1
+        )
         world.trade("BTCUSDT", "0.5")
         await trio.sleep(2.0)
         world.close("BTCUSDT")
@@ -75,15 +84,15 @@ async def test_the_master_leaves_while_an_opening_is_unknown(
         await world.settled()
 
         assert world.size("alice") == 0
-        assert any(row.filled for row in world.venue.ledger.of("alice"))
+        assert any(row.filled for row in world.core("alice").ledger.of("alice"))
         assert_nothing_twice(world)
 
 
 async def test_an_opening_that_never_arrived_is_lost_only_by_the_venues_word(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
-        world.server.silence_connections(account="alice", kind="trade")
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        assert world.house("alice").silence_orders()
         world.trade("BTCUSDT", "0.5")
         await world.settled(timeout_s=120)
 
@@ -112,28 +121,30 @@ async def test_a_hedge_leg_waits_for_no_other_and_none_is_forgotten(
 
 
 async def test_a_refused_opening_is_smaller_when_the_margin_is_short(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast(equity="100")) as world:
+    async with open_world(tmp_path, Cast(venue=venue, equity="100")) as world:
         world.trade("BTCUSDT", "0.1")
         await world.settled()
 
         assert 0 < world.size("alice") < D("0.017")
 
 
-async def test_an_opening_too_small_for_the_venue_says_so(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+async def test_an_opening_too_small_for_the_venue_says_so(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("SOLUSDT", "0.03")
         await world.settled()
 
         assert world.size("alice", "SOLUSDT") == 0
-        assert world.copies("alice")[0].reason in (Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_QUANTITY)
+        assert world.copies("alice")[0].reason in TOO_SMALL
 
 
 async def test_an_opening_beyond_the_slippage_is_not_chased(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.1", price=D("55000"))
         await world.settled()
 
@@ -142,9 +153,9 @@ async def test_an_opening_beyond_the_slippage_is_not_chased(
 
 
 async def test_a_paused_follower_sends_nothing_and_catches_up(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
@@ -159,9 +170,9 @@ async def test_a_paused_follower_sends_nothing_and_catches_up(
 
 
 async def test_close_only_lets_reductions_pass_and_openings_not(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast()) as world:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         world.engine.followers["alice"].tell(SetMode(FollowerMode.CLOSE_ONLY))
@@ -177,10 +188,10 @@ async def test_close_only_lets_reductions_pass_and_openings_not(
 
 
 async def test_a_days_loss_ends_openings_until_the_next_day_and_a_restart_does_not_forget_it(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     settings = {"sizing": fixed_ratio("1"), "limits": Limits(daily_loss=D(400))}
-    async with open_world(tmp_path, Cast(settings=settings)) as world:
+    async with open_world(tmp_path, Cast(venue=venue, settings=settings)) as world:
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         world.venue.set_price("BTCUSDT", D("59000"))
@@ -204,13 +215,13 @@ async def test_a_days_loss_ends_openings_until_the_next_day_and_a_restart_does_n
 
 
 async def test_a_net_is_of_what_the_master_holds_now_however_long_a_change_waited(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     """Found by simulation: a close that was taken up again remembered the other leg as it had been."""
-    async with open_world(tmp_path, Cast(), master_hedges=["BTCUSDT"]) as world:
+    async with open_world(tmp_path, Cast(venue=venue), master_hedges=["BTCUSDT"]) as world:
         world.trade("BTCUSDT", "-0.2", position_idx=2)
         await world.settled()
-        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110118, count=4)
+        world.core("alice").faults.add(FaultKind.REJECT, account="alice", code=110118, count=4)
         world.close("BTCUSDT", 2)
         await trio.sleep(0.2)
         world.trade("BTCUSDT", "0.3", position_idx=1)
@@ -219,3 +230,17 @@ async def test_a_net_is_of_what_the_master_holds_now_however_long_a_change_waite
         assert world.size("alice") == D("0.3")
         assert world.holding("alice").master_size == D("0.3")
         assert_nothing_twice(world)
+
+
+async def test_an_opening_that_the_venue_takes_for_a_reduction_ends_with_a_reason(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Found by simulation: refused as "reduce-only", the opening counted as done, without a reason."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110017)
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+
+        (copy,) = world.copies("alice")
+        assert copy.state is CopyState.FAILED
+        assert copy.reason is Reason.VENUE_REJECTED

@@ -1,0 +1,113 @@
+"""The venues of a scenario: a core, its face and its host for each; Bybit's holds the master."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+import attrs
+
+from exchanges.bybit import BybitEndpoints, BybitVenue
+from exchanges.clock import Clock, TrioClock
+from exchanges.hyperliquid import HyperliquidEndpoints, HyperliquidVenue
+from exchanges.network import MemoryNetwork
+from exchanges.port import Credentials, Venue
+from exchanges.sandbox import Account, AccountDescription, SandboxVenue, build_venue
+from exchanges.sandbox.bybit import BybitSandbox
+from exchanges.sandbox.events import PriceChanged, VenueEvent
+from exchanges.sandbox.hyperliquid import HyperliquidSandbox, describe_wallet, hyperliquid_description
+from exchanges.sandbox.server import SandboxServer
+
+BYBIT_HOST = "bybit.sandbox"
+HYPERLIQUID_HOST = "hyperliquid.sandbox"
+
+
+@attrs.frozen(kw_only=True)
+class House:
+    """One venue of a scenario, as the engine and as the scenario reach it."""
+
+    exchange: str
+    host: str
+    core: SandboxVenue
+    server: SandboxServer
+    connect: Callable[[MemoryNetwork, Clock], Venue]
+    credentials: Callable[[Account], Credentials]
+    own_symbol: Callable[[str], str] = str
+    """The venue's name for one of Bybit's symbols."""
+    order_endpoint: str
+    """What faults call the way by which orders come."""
+    order_sockets: tuple[str, ...] = ("trade",)
+    """Which kinds of connection that may be."""
+
+    def silence_orders(self) -> int:
+        """Make the sockets by which orders come half-open; return how many."""
+        return sum(self.server.silence_connections(kind=kind) for kind in self.order_sockets)
+
+
+def bybit_endpoints(host: str = BYBIT_HOST) -> BybitEndpoints:
+    """Return where the Bybit sandbox listens in memory."""
+    return BybitEndpoints(
+        rest=f"http://{host}",
+        private_ws=f"ws://{host}/v5/private",
+        public_ws=f"ws://{host}/v5/public/linear",
+        trade_ws=f"ws://{host}/v5/trade",
+        paced=False,
+    )
+
+
+def hyperliquid_endpoints(host: str = HYPERLIQUID_HOST) -> HyperliquidEndpoints:
+    """Return where the Hyperliquid sandbox listens in memory."""
+    return HyperliquidEndpoints(rest=f"http://{host}", ws=f"ws://{host}/ws", chain="testnet", paced=False)
+
+
+def bybit_house(core: SandboxVenue) -> House:
+    """Return the house of the master, and of followers beside it."""
+    return House(
+        exchange="bybit",
+        host=BYBIT_HOST,
+        core=core,
+        server=SandboxServer(BybitSandbox(core)),
+        connect=lambda network, clock: BybitVenue(bybit_endpoints(), network=network, clock=clock),
+        credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
+        order_endpoint="order.create",
+    )
+
+
+def hyperliquid_house(accounts: Sequence[AccountDescription], clock: TrioClock) -> House:
+    """Return a house whose accounts are wallets with one agent each."""
+    core = build_venue(hyperliquid_description(accounts), clock=clock)
+    return House(
+        exchange="hyperliquid",
+        host=HYPERLIQUID_HOST,
+        core=core,
+        server=SandboxServer(HyperliquidSandbox(core)),
+        connect=lambda network, clock: HyperliquidVenue(
+            hyperliquid_endpoints(), network=network, clock=clock
+        ),
+        credentials=lambda it: Credentials(api_key="", api_secret=it.api_secret, account=it.api_key),
+        own_symbol=lambda symbol: symbol.removesuffix("USDT").replace("1000PEPE", "kPEPE"),
+        order_endpoint="post/order",
+        order_sockets=("trade", "websocket"),  # one on which nothing was posted yet could be any
+    )
+
+
+Describe = Callable[..., AccountDescription]
+Open = Callable[[Sequence[AccountDescription], TrioClock], House]
+
+VENUES: Mapping[str, tuple[Describe, Open]] = {"hyperliquid": (describe_wallet, hyperliquid_house)}
+"""How a follower's account is described there, and its house opened."""
+
+
+def mirror_prices(master: House, other: House) -> None:
+    """Give a house the master's prices, now and whenever they move."""
+
+    def put(symbol: str, price: Decimal) -> None:
+        own = other.own_symbol(symbol)
+        if own in other.core.listings:
+            other.core.set_price(own, price)
+
+    def hear(event: VenueEvent) -> None:
+        if isinstance(event, PriceChanged):
+            put(event.symbol, event.price)
+
+    for symbol, price in master.core.prices().items():
+        put(symbol, price)
+    master.core.subscribe(hear)
