@@ -252,7 +252,9 @@ async def test_isolated_margin_is_set_aside_and_moved(autojump_clock: MockClock)
         too_much = await world.act(
             {"type": "updateIsolatedMargin", "asset": 1, "isBuy": True, "ntli": -200_000_000}
         )
-        await world.order(order(False, "1", "2990", a=1, r=True))
+        await world.order(order(False, "0.5", "2990", a=1, r=True))
+        halved = await world.info("clearinghouseState")
+        await world.order(order(False, "0.5", "2990", a=1, r=True))
         closed = await world.info("clearinghouseState")
 
     def of(state: dict[str, Any]) -> tuple[str, str]:
@@ -264,6 +266,7 @@ async def test_isolated_margin_is_set_aside_and_moved(autojump_clock: MockClock)
     assert added["status"] == "ok"
     assert of(before) == ("600.0", "9398.65")
     assert of(after) == ("700.0", "9298.65")
+    assert of(halved)[0] == "350.0"
     assert before["assetPositions"][0]["position"]["leverage"] == {
         "type": "isolated",
         "value": 5,
