@@ -69,6 +69,9 @@ class Pairing(TrioActor):
         self._keeper = ChangeKeeper(ledger=ports.ledger, bus=ports.bus)
         self._wallet: WalletReport | None = None
         self._absent: frozenset[str] = frozenset()
+        """Symbols of which a snapshot left out a leg that was open: they are being asked for."""
+        self._held_back: list[tuple[Change, float]] = []
+        """Changes of those symbols, and when they were read."""
         self._read_once = False
         self._draining = False
         self._waiting: dict[str, None] = {}
@@ -104,6 +107,7 @@ class Pairing(TrioActor):
         received_at, changes = self._take(message)
         if self._next_deadline() != self._armed_for:
             self._rearmed.set()
+        self._tell_held_back()
         for change in changes:
             self._tell_change(change, received_at)
         if self._waiting and self.reconciled and not self._is_telling:
@@ -195,13 +199,29 @@ class Pairing(TrioActor):
     def _tell_change(self, change: Change, received_at: float) -> None:
         if self._draining:
             return  # nor is it remembered: the next start finds it missed
-        message = self._message(change, received_at)
-        for follower in self._ports.followers.values():
-            _tell(follower, message)
+        if change.leg.symbol in self._absent:
+            # Beside a leg that may be flat by now: a follower with one leg would open its old net.
+            self._held_back.append((change, received_at))
+        else:
+            self._tell_followers(change, received_at)
         self._keeper.keep(change)
         self._watch_marks((change.leg.symbol,))
         waited = self._ports.clock.wall_ms() - change.received_at_ms
         self._ports.bus.publish(MasterChangeSeen(change=change, waited_ms=waited))
+
+    def _tell_followers(self, change: Change, received_at: float) -> None:
+        message = self._message(change, received_at)
+        for follower in self._ports.followers.values():
+            _tell(follower, message)
+
+    def _tell_held_back(self) -> None:
+        """Tell the changes whose symbol has been read meanwhile."""
+        held_back, self._held_back = self._held_back, []
+        for change, received_at in held_back:
+            if change.leg.symbol in self._absent:
+                self._held_back.append((change, received_at))
+            else:
+                self._tell_followers(change, received_at)
 
     async def _tell_those_who_wait(self) -> None:
         """Tell followers that came back where every leg stands: what they missed is in there (R14).
