@@ -27,6 +27,8 @@ from tests.actors.master_house import PairingHouse, pairing_house
 from tests.model.ledger.factories import make_change
 from tests.model.master_session import Master
 
+WRITTEN_S = 0.1
+"""After this long a change is in the ledger."""
 A, H_LONG, H_SHORT = Leg("AUSDT"), Leg("HUSDT", 1), Leg("HUSDT", 2)
 
 
@@ -47,6 +49,7 @@ async def test_every_follower_hears_each_change_and_every_venue_watches_its_mark
         for venue in ("marks:bybit", "marks:binance"):
             assert WatchMarks(frozenset({"AUSDT"})) in house.told[venue]
         assert [event.change.leg for event in house.seen("master.changed")] == [A]
+        await trio.sleep(WRITTEN_S)
         assert house.ledger._store.last_changes() == {A: told.change}
 
 
@@ -143,6 +146,7 @@ async def test_a_restarted_pairing_tells_everyone_where_every_leg_stands(
         await trio.testing.wait_all_tasks_blocked()
         assert len(house.changes("alice")) == 1
         await house.say_read(*master.listing())
+        await trio.sleep(WRITTEN_S)
 
         first, again = house.changes("alice")
         assert again.change.change_id == first.change.change_id

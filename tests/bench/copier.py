@@ -5,6 +5,7 @@ import os
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,7 @@ class Copier:
         self._engine = Engine(parts, followers(count, mirror=mirror), report=self._bus.publish)
         self._ready: set[str] = set()
         self._copies = self._missed = 0
+        self._orderless: Counter[str] = Counter()
         self._finished_ns = self._live_ns = self._began_cpu_ns = self._began_transactions = 0
 
     async def finished(self, copies: int) -> dict[str, Any]:
@@ -81,6 +83,10 @@ class Copier:
             "cpu_s": (time.process_time_ns() - self._began_cpu_ns) / 1e9,
             "transactions": self._desk.transactions - self._began_transactions,
         }
+
+    async def orderless(self) -> dict[str, int]:
+        """Return the reasons of copies that sent no order, since the start."""
+        return self._orderless
 
     async def memory(self) -> int:
         """Return the resident memory of this process, bytes."""
@@ -107,8 +113,10 @@ class Copier:
 
     def _see(self, event: object) -> None:
         match event:
-            case CopyFinished():
+            case CopyFinished(orders=orders, reason=reason):
                 self._copies += 1
+                if not orders:
+                    self._orderless[str(reason)] += 1
                 self._finished_ns = time.perf_counter_ns()
             case FollowerStateChanged(follower=name, state="ready"):
                 self._ready.add(name)
@@ -119,7 +127,17 @@ class Copier:
 
     async def serve(self) -> None:
         """Run the engine until stdin ends."""
-        asked = (*(self.finished, self.begin, self.spent, self.memory, self.begin_outage, self.reconciled),)
+        asked = (
+            *(
+                self.finished,
+                self.begin,
+                self.spent,
+                self.orderless,
+                self.memory,
+                self.begin_outage,
+                self.reconciled,
+            ),
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             nursery.start_soon(log_events, self._bus, LastWords())

@@ -29,6 +29,10 @@ class Latency:
     cpu_s: float = 0.0
     copies: int = 0
     transactions: int = 0
+    silent: int = 0
+    """Copies that sent no order in time."""
+    orderless: dict[str, int] = attrs.field(factory=dict)
+    """Why copies sent none, warm-up included."""
     requests: dict[str, int] = attrs.field(factory=dict)
     faultless: bool = False
 
@@ -61,6 +65,16 @@ class Latency:
                 f"{self.transactions / len(self.last_ms):.1f} commits an event",
             ),
         ]
+
+    def copied(self) -> Figure:
+        """Return whether everybody sent an order for every event, once."""
+        return Figure(
+            what=f"no copy left out, no order taken twice ({self.followers} followers, {self.ledger})",
+            value=f"{self.silent} of {self.copies} copies left out",
+            goal="0",
+            met=not self.silent and self.faultless,
+            note=", ".join(f"{n} x {reason}" for reason, n in self.orderless.items()),
+        )
 
     def calls(self) -> Figure:
         """Return exchange calls a copy; periodic snapshots (R21) belong to none and are named apart."""
@@ -120,11 +134,13 @@ async def _copies(found: Latency, venue: Process, url: str, directory: str, even
     async with copier_of(venue, found.followers, url, directory) as copier:
         for step in STEPS:
             await _event(found, venue, copier, step)
-        found.last_ms, found.done_ms, found.copies, found.cpu_s, found.transactions = [], [], 0, 0.0, 0
+        found.last_ms, found.done_ms, found.cpu_s = [], [], 0.0
+        found.copies = found.silent = found.transactions = 0
         before = await venue.ask("counts")
         for number in range(events):
             await _event(found, venue, copier, STEPS[number % len(STEPS)])
         after = await venue.ask("counts")
+        found.orderless = await copier.ask("orderless")
         found.requests = {what: n - before.get(what, 0) for what, n in after.items()}
     await _flatten(venue, events)
 
@@ -137,6 +153,7 @@ async def _event(found: Latency, venue: Process, copier: Process, step: str) -> 
     found.last_ms.append(seen["last_ms"])
     found.done_ms.append((done["finished_ns"] - seen["written_ns"]) / 1e6)
     found.copies += found.followers
+    found.silent += seen["silent"]
     found.cpu_s += spent["cpu_s"]
     found.transactions += int(spent["transactions"])
     await trio.sleep(REST_S)
