@@ -169,9 +169,7 @@ class SandboxServer:
         ]
         answer = connection.send(h11.InformationalResponse(status_code=101, headers=accept))
         await peer.send_all(answer or b"")
-        socket = ServerWebSocket(
-            peer, self._turns, trailing=connection.trailing_data[0], query=request.query
-        )
+        socket = ServerWebSocket(peer, self._turns, trailing=connection.trailing_data[0], query=request.query)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(socket.write)
             await self._face.converse(request.path, socket)
