@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from decimal import Decimal
 
 import attrs
 import trio
@@ -34,11 +35,12 @@ from actors.recovery import recover_orders
 from actors.runtime import Address, TrioActor
 from exchanges.errors import ExchangeError
 from model.account import PositionReport
+from model.amounts import ZERO
 from model.change import Change
 from model.copy import Holding
 from model.equity_record import equity_record_from_plain
 from model.ledger import LedgerUnreachable, OpenCopy
-from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 from model.settings import FollowerMode
 
 SNAPSHOT_S = 55.0
@@ -49,6 +51,8 @@ LEDGER_RETRY_S = 3.0
 STREAM_ASK_S = 1.0
 DRAIN_S = 30.0
 UNWRITTEN_RETRY_S = 1.0
+MAIL_S = 0.01
+"""How long what was left open lets the mailbox go first."""
 
 
 class Follower(TrioActor):
@@ -102,7 +106,11 @@ class Follower(TrioActor):
         lane = self._lanes.get(symbol)
         if lane is not None:
             return lane.interruptible
-        return all(lane.lets_pass(message) for lane in self._yielding if lane.symbol == symbol)
+        yielding = [lane for lane in self._yielding if lane.symbol == symbol]
+        if not yielding:
+            return True
+        before, after = self._move_of(message, symbol)
+        return all(lane.lets_pass(before, after) for lane in yielding)
 
     async def on_receive(self, message: object) -> object:
         """Take one message; copies run beside the mailbox, so news of fills reaches them."""
@@ -153,6 +161,18 @@ class Follower(TrioActor):
 
     # Copies
 
+    def _move_of(self, message: MasterChanged, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return the master's size before and after the change, netted where the follower nets."""
+        change = self._desk.symbols.own_units(message.change)
+        leg = Leg(symbol, ONE_WAY)
+        if change.leg.position_idx == ONE_WAY or self._desk.view.mode(symbol) is not PositionMode.ONE_WAY:
+            first = message.superseded[0] if message.superseded else message.change
+            return first.size_before, message.change.size_after
+        others = (self._desk.symbols.own_units(it) for it in self._with_newest_others(message).others)
+        holding = self._desk.holdings.get(leg)
+        acted = ZERO if holding is None else holding.master_size
+        return acted, sum((it.size_after for it in others), change.size_after)
+
     def _symbol(self, message: MasterChanged) -> str:
         return self._desk.symbols.name(message.change.leg.symbol)
 
@@ -178,7 +198,7 @@ class Follower(TrioActor):
             self._watched.add(symbol)
             self._marks().tell(WatchMarks(frozenset({symbol})))
 
-    def _open_lane(self, symbol: str, message: MasterChanged) -> None:
+    def _open_lane(self, symbol: str, message: MasterChanged | None) -> None:
         lane = Lane(symbol=symbol, changed=self.wake)
         self._lanes[symbol] = lane
         self.nursery.start_soon(self._run_lane, lane, message)
@@ -193,11 +213,16 @@ class Follower(TrioActor):
             return True
         return not held and not change.size_after and not message.superseded and change.caught_up
 
-    async def _run_lane(self, lane: Lane, message: MasterChanged) -> None:
-        following: MasterChanged | None = message
+    async def _run_lane(self, lane: Lane, message: MasterChanged | None) -> None:
+        """Run copies one after another, beginning with ``message`` or with what was left open."""
+        following = message
         try:
+            if following is None:
+                following = await self._after_the_mail(lane)
             while following is not None:
                 following = await self._run_copy(lane, following)
+                if following is None and not lane.yielding:
+                    following = await self._after_the_mail(lane)
         finally:
             self._close_lane(lane)
 
@@ -221,7 +246,18 @@ class Follower(TrioActor):
             await copying.run()
         except Interrupted:
             self._resumable[copying.record.change.change_id] = copying.record
-        return None if lane.yielding else lane.newer or self._owed(lane.symbol)
+        return None if lane.yielding else lane.newer
+
+    async def _after_the_mail(self, lane: Lane) -> MasterChanged | None:
+        """Return what an interrupted copy left to do, or first a change that waits: it knows more."""
+        if self._owed(lane.symbol) is None:
+            return None
+        lane.newer = None
+        try:
+            await lane.pause(MAIL_S)
+        except Interrupted:
+            return lane.newer
+        return self._owed(lane.symbol)
 
     def _with_newest_others(self, message: MasterChanged) -> MasterChanged:
         """Return the change beside what is known of the symbol's other legs by now.
@@ -231,7 +267,10 @@ class Follower(TrioActor):
         """
         own = message.change.leg
         legs = (Leg(own.symbol, idx) for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT) if idx != own.position_idx)
-        others = tuple(self._newest[leg][1] for leg in legs if leg in self._newest)
+        told = {other.leg: (message.told, other) for other in message.others}
+        nothing = -1, None
+        newest = (max(told.get(leg, nothing), self._newest.get(leg, nothing), key=_number) for leg in legs)
+        others = tuple(other for _, other in newest if other is not None)
         return message if others == message.others else attrs.evolve(message, others=others)
 
     def _take_unfinished(self, message: MasterChanged) -> tuple[CopyRecord | None, tuple[CopyRecord, ...]]:
@@ -258,9 +297,8 @@ class Follower(TrioActor):
         if busy is not None:
             busy.nudge()
             return
-        owed = self._owed(symbol)
-        if owed is not None:
-            self._open_lane(symbol, owed)
+        if self._owed(symbol) is not None:
+            self._open_lane(symbol, None)
 
     def _lane_changed(self, lane: Lane) -> None:
         if lane.yielding and self._lanes.get(lane.symbol) is lane:
@@ -459,3 +497,7 @@ class Follower(TrioActor):
 
 def _equity_key(name: str) -> str:
     return f"equity:{name}"
+
+
+def _number(heard: tuple[int, Change | None]) -> int:
+    return heard[0]

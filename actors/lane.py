@@ -1,11 +1,13 @@
 """The one place where copies of a symbol run, one after another."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import attrs
 import trio
 
 from actors.messages import MasterChanged
+from model.leg import classify
 
 
 class Interrupted(Exception):
@@ -62,8 +64,6 @@ class Lane:
         self.only_full_closes = to_full_closes_only
         self.changed()
 
-    def lets_pass(self, message: MasterChanged) -> bool:
-        """Tell whether a change may run beside this yielding lane."""
-        if self.only_full_closes:
-            return not message.change.size_after
-        return message.change_class.reduces
+    def lets_pass(self, before: Decimal, after: Decimal) -> bool:
+        """Tell whether a move of the master may be answered beside this yielding lane."""
+        return not after if self.only_full_closes else classify(before, after).reduces
