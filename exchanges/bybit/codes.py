@@ -17,6 +17,8 @@ from exchanges.errors import (
 )
 
 EXCHANGE = "bybit"
+STAMP_REFUSED = 10002
+"""The request's timestamp is 1 s ahead of the venue's clock, or ``recv_window`` behind it."""
 RATE_RETRY_S = 1.0
 """Where an answer does not say when the budget is whole again."""
 LOAD_RETRY_S = 2.0
@@ -54,7 +56,7 @@ def _table(*rows: tuple[Meaning, tuple[int, ...]]) -> dict[int, Meaning]:
 _COMMON = _table(
     (Verdict.SUCCESS, (0,)),
     (Verdict.BY_TEXT, (10001,)),
-    (Verdict.NOT_TAKEN, (10002,)),
+    (Verdict.NOT_TAKEN, (STAMP_REFUSED,)),
     (Verdict.RATE, (10006, 20003, 10403, 170005)),
     (Verdict.UNKNOWN, (10000, 10016, 10019, 429, 10429, 500000, 170001, 170007, 170032)),
     (Refusal.AUTH, (10003, 10004, 10005, 10007, 10008, 10009, 10010, 33004, -2015)),

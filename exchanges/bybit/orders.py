@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from exchanges.bybit.codes import EXCHANGE, Asked, failure
+from exchanges.bybit.codes import EXCHANGE, STAMP_REFUSED, Asked, failure
 from exchanges.bybit.limits import AddressLimits, KeyLimits, Pool, retry_after_s
 from exchanges.bybit.rest import BybitRest, VenueClock
 from exchanges.bybit.session import Session
@@ -144,6 +144,8 @@ class BybitOrders:
                 return parse_order_ack(answer.get("data"), order, venue_time_ms=venue_time_ms)
         except MalformedMessage as error:
             raise OutcomeUnknown(str(error), exchange=EXCHANGE) from error
+        if code == STAMP_REFUSED and now is not None:
+            self._clock.correct(venue_time_ms)
         raise self._refusal(code, answer, header, venue_time_ms)
 
     def _refusal(

@@ -45,6 +45,14 @@ class VenueClock:
         """Return the venue's milliseconds."""
         return self._clock.wall_ms() + self.offset_ms
 
+    def correct(self, venue_ms: int) -> None:
+        """Take the time of an answer that refused our stamp: the next request is stamped by it.
+
+        Without it reductions would be refused until the clocks are compared again (R13). It is off by
+        the answer's way, which ``recv_window`` allows for.
+        """
+        self.offset_ms = venue_ms - self._clock.wall_ms()
+
 
 @attrs.frozen(kw_only=True)
 class Answer:
@@ -167,6 +175,8 @@ class BybitRest:
         )
         if isinstance(failed, RateLimited):
             self._key.refused(pool, failed)
+        if code == codes.STAMP_REFUSED and venue_time_ms:
+            self._clock.correct(venue_time_ms)
         if failed is not None:
             raise failed
         result = envelope.get("result")
