@@ -17,8 +17,7 @@ from exchanges.sandbox import LedgerRow, OrderLedger, Position, SandboxVenue
 from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, WalletChanged
 from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import SizingMode
-from tests.simulation.schedule import LOTS
-from tests.simulation.step import SYMBOLS
+from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
 from tests.world import MASTER, Cast
 

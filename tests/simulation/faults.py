@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from exchanges.sandbox import Liquidity
-from tests.simulation.step import SYMBOLS, Step
+from tests.simulation.step import LOTS, SYMBOLS, Step
 
 Make = Callable[[random.Random, tuple[str, ...]], list[Step]]
 FAULTS: dict[str, Make] = {}
@@ -119,13 +119,14 @@ def _partial(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
 
 @_fault
 def _thin(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
+    symbol = chance.choice(SYMBOLS)
     liquidity = Liquidity(
-        depth=Decimal(chance.choice(("0", "0.002", "0.5"))) if chance.random() < 0.6 else None,
+        depth=LOTS[symbol] * chance.choice((0, 2, 500)) if chance.random() < 0.6 else None,
         fill_parts=chance.choice((1, 3)),
         part_gap_s=chance.choice((0.0, 0.4)),
     )
     lasts_s = chance.choice((2.0, 8.0))
-    return _step("thin", symbol=chance.choice(SYMBOLS), liquidity=liquidity, lasts_s=lasts_s)
+    return _step("thin", symbol=symbol, liquidity=liquidity, lasts_s=lasts_s)
 
 
 @_fault

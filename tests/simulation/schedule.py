@@ -10,15 +10,14 @@ from decimal import Decimal
 
 import attrs
 
-from exchanges.sandbox import DEFAULT_LISTINGS, DEFAULT_PRICES
+from exchanges.sandbox import DEFAULT_PRICES
 from model.amounts import floor_to_step
 from model.settings import Sizing, SizingMode
 from tests.simulation.faults import FAULTS
-from tests.simulation.step import SYMBOLS, Step
+from tests.simulation.step import LOTS, SYMBOLS, Step
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror
 
 MASTER_EQUITY = "50000"
-LOTS = {listing.symbol: listing.lot_size for listing in DEFAULT_LISTINGS}
 NOTIONAL_MAX = 6_000
 NAMES = ("alice", "bob", "carol")
 

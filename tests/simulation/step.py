@@ -5,6 +5,9 @@ from typing import Any
 
 import attrs
 
+from exchanges.sandbox import DEFAULT_LISTINGS
+
+LOTS = {listing.symbol: listing.lot_size for listing in DEFAULT_LISTINGS}
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 
 

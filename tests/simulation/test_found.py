@@ -6,10 +6,11 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
-from exchanges.sandbox import FaultKind
+from exchanges.sandbox import FaultKind, LedgerRow
 from model.copy import CopyState
 from model.leg import Side
 from model.reasons import Reason
+from tests.simulation.books import WatchedLedger
 from tests.simulation.outage import Outage
 from tests.world import Cast, open_world
 
@@ -57,16 +58,20 @@ async def test_the_opening_of_one_leg_that_reduces_a_net_is_kept_when_the_ledger
     async with open_world(tmp_path, Cast(), master_hedges=["BTCUSDT"]) as world:
         world.trade("BTCUSDT", "0.2", position_idx=1)
         await world.settled()
+        kept: list[bool] = []
+
+        def look(row: LedgerRow) -> None:
+            if row.account == "alice":
+                kept.append(row.client_order_id in (tmp_path / "journal").read_text())
+
+        world.venue.ledger = WatchedLedger(look)
         outage = world.store.database = Outage(world.store.database)
         outage.is_down = True
         world.trade("BTCUSDT", "-0.15", position_idx=2)
         await world.until(lambda: world.size("alice") == D("0.05"))
-        journal = (tmp_path / "journal").read_text()
         outage.is_down = False
 
-        (row,) = world.venue.ledger.of("alice")[1:]
-        assert row.intent.reduce_only
-        assert row.client_order_id in journal
+        assert kept == [True]
 
 
 async def test_a_position_that_was_opened_after_an_outage_stays_the_engines_own(
@@ -89,5 +94,40 @@ async def test_a_position_that_was_opened_after_an_outage_stays_the_engines_own(
         await world.ready()
         world.close("BTCUSDT")
         await world.settled()
+
+        assert world.size("alice") == 0
+
+
+async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answer(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Judged by the master's own leg it was an opening, which waits while another order is unknown."""
+    async with open_world(tmp_path, Cast(), master_hedges=["BTCUSDT"]) as world:
+        world.trade("BTCUSDT", "0.2", position_idx=1)
+        await world.settled()
+        world.venue.faults.add(FaultKind.RESET_AFTER, account="alice", endpoint="order.create", count=1)
+        world.venue.faults.add(FaultKind.DELAY_FILL, account="alice", seconds=20.0, count=1)
+        world.trade("BTCUSDT", "0.01", position_idx=1)
+        await trio.sleep(1)
+        world.trade("BTCUSDT", "-0.15", position_idx=2)
+        await trio.sleep(2)
+        at_once = world.size("alice")
+        await trio.sleep(20)
+        await world.settled()
+
+        assert at_once == D("0.06")
+        assert world.size("alice") == D("0.06")
+
+
+async def test_a_clock_that_stepped_does_not_hold_up_a_close(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The venue refused every stamp until the clocks were compared again, half a minute later."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        world.venue.faults.clock_skew_ms = -8_000
+        world.close("BTCUSDT")
+        await trio.sleep(1)
 
         assert world.size("alice") == 0
