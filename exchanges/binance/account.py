@@ -12,6 +12,7 @@ import trio
 from exchanges.binance.catalogue import Catalogue
 from exchanges.binance.clock import VenueClock
 from exchanges.binance.codes import EXCHANGE, NO_SUCH_ORDER
+from exchanges.binance.key_rights import KeyQuestion, parse_key
 from exchanges.binance.memory import AccountMemory
 from exchanges.binance.orders import BinanceOrders, OrderParts
 from exchanges.binance.rest import ORDER_PATH, BinanceRest
@@ -33,6 +34,7 @@ from exchanges.pacing import Urgency
 from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, PositionReport
 from model.amounts import format_decimal
+from model.key_check import KeyReport
 from model.leg import Leg, PositionMode
 from model.order import OrderReport
 
@@ -45,6 +47,8 @@ ACCOUNT_CONFIG_PATH = "/fapi/v1/accountConfig"
 SYMBOL_CONFIG_PATH = "/fapi/v1/symbolConfig"
 LEVERAGE_PATH = "/fapi/v1/leverage"
 READ_WEIGHT = 5
+SNAPSHOT_WEIGHT = 2 * READ_WEIGHT
+"""While the stream tells of changes."""
 CONFIG_TRUSTED_S = 600.0
 """No event tells of another position mode; a refused order does, and then it is read again at once."""
 READS_LAG_MS = 2_000
@@ -59,17 +63,19 @@ class AccountParts:
     stream: StreamParts
     orders: OrderParts
     catalogue: Catalogue
+    key: KeyQuestion
 
 
 class BinanceAccount:
     """The gateway of one account; opens nothing before it is asked to."""
 
-    __slots__ = ("_catalogue", "_clock", "_memory", "_rest", "_stream", "exchange", "orders")
+    __slots__ = ("_catalogue", "_clock", "_key", "_memory", "_rest", "_stream", "exchange", "orders")
 
     def __init__(self, parts: AccountParts) -> None:
         self.exchange = EXCHANGE
         self._stream = parts.stream
         self._catalogue = parts.catalogue
+        self._key = parts.key
         self._rest: BinanceRest = parts.stream.rest
         self._memory: AccountMemory = parts.stream.memory
         self._clock: VenueClock = parts.stream.clock
@@ -148,6 +154,12 @@ class BinanceAccount:
         """Tell the mode of the account, which is that of each symbol, COIN-M's included."""
         self._memory.doubt_config()
         return (await self._config()).mode
+
+    async def check_key(self) -> KeyReport:
+        """Ask what the key may do, and how the account is set."""
+        row = await self._key.ask()
+        self._memory.doubt_config()
+        return parse_key(row, await self._config())
 
     async def aclose(self) -> None:
         """Close every connection of this account but those of running streams: they close themselves."""

@@ -11,6 +11,7 @@ from exchanges.binance.account import AccountParts, BinanceAccount
 from exchanges.binance.catalogue import Catalogue
 from exchanges.binance.clock import VenueClock
 from exchanges.binance.codes import EXCHANGE
+from exchanges.binance.key_rights import KeyQuestion
 from exchanges.binance.limits import AddressLimits, OrderLimits
 from exchanges.binance.marks import open_marks, read_all_marks
 from exchanges.binance.memory import AccountMemory
@@ -39,6 +40,8 @@ class BinanceEndpoints:
     """Of user data; on mainnet it ends in ``/private``: elsewhere streams connect and stay silent."""
     market_ws: str | None = None
     trade_ws: str | None = None
+    sapi: str | None = None
+    """Of the wallet interface, which tells what a key may do; without it no key is accepted."""
     paced: bool = True
     """Keep the venue's published request budgets."""
 
@@ -52,6 +55,7 @@ class BinanceVenue:
         self._network = network
         self._clock = VenueClock(clock)
         self._shared = AddressLimits(self._clock, paced=endpoints.paced)
+        self._wallet = AddressLimits(self._clock, paced=endpoints.paced)
         self._rest = BinanceRest(self._http(), clock=self._clock, shared=self._shared)
         self._catalogue = Catalogue(self._rest, self._shared)
 
@@ -82,7 +86,15 @@ class BinanceVenue:
             memory=memory,
             probe=probe,
         )
-        return BinanceAccount(AccountParts(stream=stream, orders=orders, catalogue=self._catalogue))
+        key = KeyQuestion(
+            rest_url=self._endpoints.rest,
+            sapi_url=self._endpoints.sapi,
+            network=self._network,
+            clock=self._clock,
+            shared=self._wallet,
+            signer=signer,
+        )
+        return BinanceAccount(AccountParts(stream=stream, orders=orders, catalogue=self._catalogue, key=key))
 
     async def instruments(self) -> Mapping[str, Instrument]:
         """Read the catalogue by symbol, once for all accounts; leverage tiers appear in it later."""

@@ -15,6 +15,7 @@ from exchanges.errors import (
 )
 from exchanges.hyperliquid.actions import ActionDoor
 from exchanges.hyperliquid.codes import Asked, failure
+from exchanges.hyperliquid.key_rights import read_key
 from exchanges.hyperliquid.limits import EXCHANGE, AddressLimits
 from exchanges.hyperliquid.market import Market
 from exchanges.hyperliquid.nonces import NonceLane
@@ -39,6 +40,7 @@ from exchanges.network import Network
 from exchanges.pacing import Urgency
 from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, PositionReport
+from model.key_check import KeyReport
 from model.leg import Leg, PositionMode
 from model.order import OrderReport
 
@@ -139,6 +141,15 @@ class HyperliquidAccount:
     async def position_mode(self, symbol: str) -> PositionMode:
         """Return one-way: the venue has no other."""
         return PositionMode.ONE_WAY
+
+    async def check_key(self) -> KeyReport:
+        """Ask what the agent is to the account, how long it lasts, and the account's mode."""
+        return await read_key(
+            agent=self._door.agent.address,
+            account=self._reader.address,
+            standing=self._standing,
+            rest=self._rest,
+        )
 
     async def aclose(self) -> None:
         """Close every connection of this account."""

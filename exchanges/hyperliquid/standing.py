@@ -16,13 +16,14 @@ from exchanges.pacing import Urgency
 class Standing:
     """What the venue says of one agent and one account."""
 
-    __slots__ = ("_account", "_agent", "_known", "_lock", "_refusal", "_rest", "_vault")
+    __slots__ = ("_account", "_agent", "_known", "_lock", "_master", "_refusal", "_rest", "_vault")
 
     def __init__(self, *, agent: str, account: str, rest: HyperliquidRest) -> None:
         self._agent = agent
         self._account = account
         self._rest = rest
         self._known = False
+        self._master = ""
         self._vault: str | None = None
         self._refusal: RequestRejected | None = None
         self._lock = trio.Lock()
@@ -49,6 +50,11 @@ class Standing:
         if not self._known:
             await self._learn(Urgency.READ, float("inf"))
 
+    async def ask_again(self) -> str:
+        """Ask anew; return the address of whoever approved the agent. Raises as above."""
+        await self._learn(Urgency.OPEN, READ_PATIENCE_S)
+        return self._master
+
     def check(self) -> None:
         """Raise the refusal (AUTH) that was met last, if nothing better was heard since. Asks nobody."""
         if self._refusal is not None:
@@ -73,6 +79,7 @@ class Standing:
             raise _refused("this is the account's own key: it can withdraw; approve an agent instead")
         if agent.name != "agent":
             raise _refused(f"{self._agent} is no approved agent, or no longer one ({agent.name})")
+        self._master = agent.master
         if agent.master == self._account:
             return None
         account = await self._role_of(self._account, urgency, patience_s)

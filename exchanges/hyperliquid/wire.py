@@ -223,6 +223,18 @@ def parse_role(data: Any) -> Role:
         return Role(name=name, master="" if master is None else text_of(master).lower())
 
 
+def parse_agent_expiry(data: Any, agent: str) -> int | None:
+    """Return when a named agent ends, Unix ms, from extraAgents; None for one that is not listed.
+
+    Raises: MalformedMessage.
+    """
+    with reading("extraAgents"):
+        for row in data:
+            if text_of(row["address"]).lower() == agent:
+                return whole(row["validUntil"])
+        return None
+
+
 def parse_rate_limit(data: Any) -> tuple[int, int]:
     """Return how many actions an account may have used, and has. Raises: MalformedMessage."""
     with reading("userRateLimit"):

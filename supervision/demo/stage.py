@@ -30,6 +30,7 @@ class Stage:
 
     venue: SandboxVenue
     server: SandboxServer
+    port: int
     engine: Engine
     bus: Bus
     store: Store
@@ -38,19 +39,32 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    directory: Path, description: SandboxDescription, players: Sequence[Player]
+    directory: Path,
+    description: SandboxDescription,
+    players: Sequence[Player],
+    *,
+    ledger_url: str | None = None,
 ) -> AsyncIterator[Stage]:
-    """Serve the venue on a free port of loopback, run an engine on a new ledger in ``directory``."""
+    """Serve the venue on a free port of loopback and run an engine.
+
+    The ledger is a new file in ``directory`` where ``ledger_url`` names no other.
+    """
     venue = build_venue(description)
     server = SandboxServer(BybitSandbox(venue))
-    store = open_store(f"sqlite:///{directory / 'ledger.db'}")
+    store = open_store(ledger_url or f"sqlite:///{directory / 'ledger.db'}")
     try:
         async with trio.open_nursery() as nursery:
             port = await nursery.start(server.serve_tcp)
             bus = Bus()
             engine = _engine(venue, port, store, bus, directory, players)
             stage = Stage(
-                venue=venue, server=server, engine=engine, bus=bus, store=store, players=tuple(players)
+                venue=venue,
+                server=server,
+                port=port,
+                engine=engine,
+                bus=bus,
+                store=store,
+                players=tuple(players),
             )
             running = await nursery.start(_run, engine)
             yield stage

@@ -13,6 +13,7 @@ from exchanges.port import Credentials, Heard, StreamEvent
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
 from model.amounts import ZERO
 from model.instrument import Instrument
+from model.key_check import KeyReport, MarginMode
 from model.leg import Leg, PositionMode
 from model.order import OrderReport, OrderRequest, OrderState
 
@@ -37,6 +38,18 @@ def make_instrument(symbol: str = "BTCUSDT") -> Instrument:
     )
 
 
+def make_key_report(*, is_read_only: bool = False) -> KeyReport:
+    return KeyReport(
+        is_read_only=is_read_only,
+        may_trade=not is_read_only,
+        may_withdraw=False,
+        may_transfer=False,
+        is_ip_bound=True,
+        expires_at_ms=None,
+        margin_mode=MarginMode.CROSS,
+    )
+
+
 class FakeAccount:
     """One account, also its gateway and its order entry; what it is asked for is kept in ``placed``."""
 
@@ -52,6 +65,8 @@ class FakeAccount:
         self.reports: dict[str, OrderReport] = {}
         self.listeners: set[trio.MemorySendChannel[StreamEvent]] = set()
         self.closed = 0
+        self.key_report = make_key_report(is_read_only=key.startswith("master"))
+        self.keys_checked = 0
 
     # What happens to it
 
@@ -157,6 +172,11 @@ class FakeAccount:
     async def position_mode(self, symbol: str) -> PositionMode:
         await self.venue.reached()
         return PositionMode.ONE_WAY
+
+    async def check_key(self) -> KeyReport:
+        await self.venue.reached()
+        self.keys_checked += 1
+        return self.key_report
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
