@@ -123,7 +123,13 @@ class _OwnStream(trio.abc.Stream):
         self.closed = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        try:
+            await self._stream.send_all(data)
+        except trio.BrokenResourceError as error:
+            if self.opened:
+                raise
+            # trio-websocket takes it for a close, and waits for the end of a handshake that never comes.
+            raise ConnectionAbortedError("closed before the handshake was done") from error
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()

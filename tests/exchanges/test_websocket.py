@@ -101,6 +101,22 @@ async def test_a_refused_handshake_is_a_lost_stream_at_once(
     assert trio.current_time() == 0
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_line_that_is_cut_before_the_handshake_is_a_lost_stream_at_once(
+    autojump_clock: MockClock, network: MemoryNetwork, turns: int
+) -> None:
+    async def cut(stream: trio.abc.Stream) -> None:
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        await trio.aclose_forcefully(stream)
+
+    async with serving(network, venue=cut):
+        with pytest.raises(StreamLost):
+            async with open_websocket(network, URL, exchange="bybit"):
+                raise AssertionError
+    assert trio.current_time() == 0
+
+
 async def test_a_handshake_without_an_answer_ends(autojump_clock: MockClock, network: MemoryNetwork) -> None:
     async def mute(stream: trio.abc.Stream) -> None:
         await trio.sleep_forever()
