@@ -192,6 +192,10 @@ class Copying:
             reason is Reason.PRICE_UNKNOWN and self._message.change.caught_up
         ):
             return self._waits < PRICE_WAITS_MAX
+        if reason is Reason.EQUITY_UNKNOWN:  # for want of a mark: where the balance is blank it stays so
+            wallet = self._desk.view.wallet
+            lacks_marks = wallet is not None and wallet.wallet_balance is not None
+            return lacks_marks and (not self._message.change.caught_up or self._waits < PRICE_WAITS_MAX)
         return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN)
 
     def _must_stop_here(self, decision: Decision) -> bool:

@@ -12,7 +12,7 @@ from model.leg import Side
 from model.reasons import Reason
 from tests.simulation.books import WatchedLedger
 from tests.simulation.outage import Outage
-from tests.world import Cast, open_world
+from tests.world import Cast, mirror, open_world
 
 D = Decimal
 
@@ -131,3 +131,20 @@ async def test_a_clock_that_stepped_does_not_hold_up_a_close(
         await trio.sleep(1)
 
         assert world.size("alice") == 0
+
+
+async def test_an_opening_waits_a_moment_for_a_mark(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """While the marks were late the equity was unknown, and the opening was skipped at once."""
+    mirrors = {"sizing": mirror()}
+    async with open_world(tmp_path, Cast(settings=mirrors)) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.server.silence_connections(kind="public")
+        world.engine._boards["bybit"].marks._prices.clear()  # what is read every 3 s has been lost
+        world.trade("ETHUSDT", "1")
+        await trio.sleep(0.1)
+        held_back = world.size("alice", "ETHUSDT")
+        await trio.sleep(4)
+
+        assert held_back == 0
+        assert world.size("alice", "ETHUSDT") > 0
