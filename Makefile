@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test torture lint bench clean
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -16,6 +16,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
+
+# A thousand simulated runs, each from a seed of its own; one that fails prints how to repeat it.
+torture: $(VENV)/.installed
+	$(BIN)/python -m tests.simulation --seeds 1000
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
