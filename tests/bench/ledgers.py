@@ -10,11 +10,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from model.ledger import open_store
+from model.ledger.codec import encode_change
+from model.leg import Leg
+from tests.model.ledger.factories import make_change
 from tests.postgres import create_database, drop_database
 
 SQLITE, POSTGRES = "sqlite", "postgres"
 DATABASE = "copytrader_bench"
-CHANGES_PER_COPY = 100
+COPIES_PER_CHANGE = 100
 """Old rows: so many followers answered each change."""
 
 
@@ -56,10 +59,15 @@ def fill(url: str, copies: int) -> None:
     now_ms = time.time_ns() // 1_000_000
     connection = sqlite3.connect(urlsplit(url).path.replace("//", "/"))
     with connection:
-        connection.execute(_CHANGES, {"count": copies // CHANGES_PER_COPY, "now": now_ms})
+        changes = {"count": copies // COPIES_PER_CHANGE, "now": now_ms, "body": _closing()}
+        connection.execute(_CHANGES, changes)
         connection.execute(_COPIES, {"count": copies, "now": now_ms})
         connection.execute(_ORDERS)
     connection.close()
+
+
+def _closing() -> str:
+    return encode_change(make_change(leg=Leg("ETHUSDT"), before="1", after="0"))
 
 
 _COUNTED = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count) "
@@ -68,7 +76,7 @@ _CHANGES = (
     _COUNTED
     + f"""
 INSERT INTO changes (change_id, symbol, position_idx, venue_time_ms, seq, body)
-SELECT printf('old-%032d', i), 'ETHUSDT', 0, {_AGED}, i, '{{}}' FROM n
+SELECT printf('old-%032d', i), 'ETHUSDT', 0, {_AGED}, i, :body FROM n
 """
 )
 _COPIES = (
@@ -76,8 +84,8 @@ _COPIES = (
     + f"""
 INSERT INTO copies (copy_id, change_id, follower, state, reason, symbol, position_idx, class,
                     client_order_id, claimed_at_ms, finished_at_ms, superseded_by, explain)
-SELECT lower(hex(randomblob(16))), printf('old-%032d', i / {CHANGES_PER_COPY}),
-       printf('follower-%05d', i % {CHANGES_PER_COPY}), 'applied', NULL, 'ETHUSDT', 0, 'open',
+SELECT lower(hex(randomblob(16))), printf('old-%032d', i / {COPIES_PER_CHANGE}),
+       printf('follower-%05d', i % {COPIES_PER_CHANGE}), 'applied', NULL, 'ETHUSDT', 0, 'open',
        lower(hex(randomblob(16))), :now - 86400000 - i * 25000, :now - 86400000 - i * 25000, NULL, '{{}}'
 FROM n
 """
