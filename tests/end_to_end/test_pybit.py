@@ -24,6 +24,7 @@ from supervision.demo.stage import Stage, accounts_of, open_stage
 
 D = Decimal
 WAIT_S = 15.0
+STREAMS_MAX = 5
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 ETH = {"category": "linear", "symbol": "ETHUSDT"}
 Positions = dict[str, Decimal]
@@ -145,10 +146,9 @@ async def test_what_pybit_trades_is_copied(
 def trade_by_socket(stage: Stage, client: Client, news: "queue.Queue[Any]") -> None:
     """Buy ETH through WebSocket order entry, hear of it on the private stream; blocks like all of pybit."""
     acks: queue.Queue[Any] = queue.Queue()
-    private, trading = client.stream(), client.trading()
+    private = heard_stream(stage, client, news)
+    trading = client.trading()
     try:
-        private.execution_stream(lambda frame: [news.put(row) for row in frame["data"]])
-        wait_until_heard(stage, news)
         trading.place_order(acks.put, acks.put, **ETH, side="Buy", orderType="Market", qty="2.5")
         answer = acks.get(timeout=WAIT_S)
         assert answer["retCode"] == 0, answer
@@ -159,13 +159,21 @@ def trade_by_socket(stage: Stage, client: Client, news: "queue.Queue[Any]") -> N
         trading.exit()
 
 
-def wait_until_heard(stage: Stage, news: "queue.Queue[Any]") -> None:
-    """pybit does not tell when a subscription counts: let funding of nothing be pushed until it is heard."""
-    for _ in range(int(WAIT_S / 0.1)):
-        trio.from_thread.run_sync(stage.venue.fund, "BTCUSDT", D(0))
-        try:
-            news.get(timeout=0.1)
-        except queue.Empty:
-            continue
-        return
+def heard_stream(stage: Stage, client: Client, news: "queue.Queue[Any]") -> WebSocket:
+    """Return a private stream that is subscribed.
+
+    pybit does not tell when a subscription counts, and drops its socket when the acknowledgement is
+    faster than its own note of the request: funding of nothing is pushed until one stream speaks.
+    """
+    for _ in range(STREAMS_MAX):
+        private = client.stream()
+        private.execution_stream(lambda frame: [news.put(row) for row in frame["data"]])
+        for _ in range(20):
+            trio.from_thread.run_sync(stage.venue.fund, "BTCUSDT", D(0))
+            try:
+                news.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            return private
+        private.exit()
     raise AssertionError("the private stream never spoke")
