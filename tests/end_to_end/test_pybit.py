@@ -15,7 +15,7 @@ import pytest
 import trio
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
 
-from exchanges.sandbox import AccountDescription, SandboxDescription, describe_account
+from exchanges.sandbox import AccountDescription, FaultKind, SandboxDescription, describe_account
 from model.copy import CopyState
 from model.settings import FollowerSettings, Join, Sizing, SizingMode
 from supervision.demo.cast import MASTER, Player
@@ -110,6 +110,8 @@ async def test_what_pybit_trades_is_copied(
     with trio.fail_after(3 * WAIT_S):
         async with open_stage(tmp_path, description, PLAYERS, ledger_url=ledger_url) as stage:
             point_at(stage.port)
+            # As far away as a real venue: pybit drops an answer that beats its own note of the request.
+            stage.venue.faults.add(FaultKind.DELAY_ANSWER, account=MASTER, seconds=0.05)
             assert await wait_ready(stage, WAIT_S)
             client = Client(stage, MASTER_ACCOUNT)
             place = client.http.place_order
