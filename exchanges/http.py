@@ -136,7 +136,7 @@ class NetworkTransport(httpx.AsyncBaseTransport):
             method=request.method,
             url=url,
             headers=request.headers.raw,
-            content=request.stream,
+            content=_Content(await request.aread()),
             extensions={"timeout": request.extensions.get("timeout", {})},
         )
         with _mapped_errors():
@@ -152,6 +152,21 @@ class NetworkTransport(httpx.AsyncBaseTransport):
         """Close every connection."""
         with _mapped_errors():
             await self._pool.aclose()
+
+
+class _Content:
+    """A request's body. No generator: one that a broken connection leaves half read would be a leak."""
+
+    def __init__(self, content: bytes) -> None:
+        self._parts = [content] if content else []
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._parts:
+            raise StopAsyncIteration
+        return self._parts.pop()
 
 
 class _Body(httpx.AsyncByteStream):

@@ -3,8 +3,9 @@
 Pure. The actor gathers a Situation, performs the Decision and asks again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import reduce
 
 import attrs
 
@@ -73,7 +74,7 @@ def _reduction(goal: Goal, situation: Situation, instrument: Instrument, *, agai
         return _nothing(goal, situation, Reason.NOTHING_TO_DO, target, note)
     quantities, reason = plan_reduction(size, step.desired, instrument, mark=situation.mark)
     side = Side.SELL if size > 0 else Side.BUY
-    left = EXACT.add(size, side.sign * sum(quantities, ZERO))
+    left = EXACT.add(size, side.sign * _total(quantities))
     drafts = tuple(
         OrderDraft(
             leg=goal.leg,
@@ -135,7 +136,7 @@ def _opening(goal: Goal, situation: Situation, instrument: Instrument) -> Decisi
     price = limit_price(reference, side, situation.settings.limits.max_slippage, instrument)
     note |= {"price_bound": price, "reference_price": reference}
     step, quantities, reason = _sized_opening(target, side, price, mark, situation, instrument)
-    desired = EXACT.add(situation.size, side.sign * sum(quantities, ZERO))
+    desired = EXACT.add(situation.size, side.sign * _total(quantities))
     decision = Decision(
         goal=goal,
         situation=situation,
@@ -187,8 +188,8 @@ def _sized_opening(
     quantities, reason = plan_opening(
         quantity, instrument, mark=worse_price(mark, price), round_up=settings.round_up_to_minimum
     )
-    if sum(quantities, ZERO) > quantity:  # rounded up: the limits hold for that too
-        _, exceeded = allowed(abs(size) + sum(quantities, ZERO))
+    if _total(quantities) > quantity:  # rounded up: the limits hold for that too
+        _, exceeded = allowed(abs(size) + _total(quantities))
         if exceeded is not None:
             return step, (), exceeded
     return step, quantities, limit or reason
@@ -248,3 +249,8 @@ def _nothing(
 
 def _gates_note(gates: Gates) -> dict[str, object]:
     return {"gates_passed": gates.passed, "gate_refused": gates.refused}
+
+
+def _total(quantities: Iterable[Decimal]) -> Decimal:
+    """Return the exact sum, whatever the thread's own context would round it to."""
+    return reduce(EXACT.add, quantities, ZERO)

@@ -230,17 +230,3 @@ async def test_a_net_is_of_what_the_master_holds_now_however_long_a_change_waite
         assert world.size("alice") == D("0.3")
         assert world.holding("alice").master_size == D("0.3")
         assert_nothing_twice(world)
-
-
-async def test_an_opening_that_the_venue_takes_for_a_reduction_ends_with_a_reason(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
-    """Found by simulation: refused as "reduce-only", the opening counted as done, without a reason."""
-    async with open_world(tmp_path, Cast()) as world:
-        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110017)
-        world.trade("BTCUSDT", "0.2")
-        await world.settled()
-
-        (copy,) = world.copies("alice")
-        assert copy.state is CopyState.FAILED
-        assert copy.reason is Reason.VENUE_REJECTED
