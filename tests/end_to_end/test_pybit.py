@@ -15,12 +15,13 @@ import pytest
 import trio
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
 
-from exchanges.sandbox import AccountDescription, FaultKind, SandboxDescription, describe_account
+from exchanges.sandbox import AccountDescription, SandboxDescription, describe_account
 from model.copy import CopyState
 from model.settings import FollowerSettings, Join, Sizing, SizingMode
 from supervision.demo.cast import MASTER, Player
 from supervision.demo.settling import wait_ready, wait_settled
 from supervision.demo.stage import Stage, accounts_of, open_stage
+from tests.distance import serve_distance
 
 D = Decimal
 WAIT_S = 15.0
@@ -93,7 +94,7 @@ def description() -> SandboxDescription:
 
 async def after(stage: Stage, act: Callable[..., Any], *arguments: Any) -> dict[str, Positions]:
     """Do one thing in a worker thread; return everybody's positions once the engine has answered it."""
-    await trio.to_thread.run_sync(act, *arguments)
+    await trio.to_thread.run_sync(act, *arguments, abandon_on_cancel=True)
     assert await wait_settled(stage, WAIT_S)
     return {
         it.settings.name: await trio.to_thread.run_sync(read_positions, stage, it.settings.name)
@@ -108,10 +109,12 @@ async def test_what_pybit_trades_is_copied(
     description: SandboxDescription,
 ) -> None:
     with trio.fail_after(3 * WAIT_S):
-        async with open_stage(tmp_path, description, PLAYERS, ledger_url=ledger_url) as stage:
-            point_at(stage.port)
-            # As far away as a real venue: pybit drops an answer that beats its own note of the request.
-            stage.venue.faults.add(FaultKind.DELAY_ANSWER, account=MASTER, seconds=0.05)
+        async with (
+            open_stage(tmp_path, description, PLAYERS, ledger_url=ledger_url) as stage,
+            trio.open_nursery() as nursery,
+        ):
+            distant_port = await nursery.start(serve_distance, stage.port)
+            point_at(distant_port)
             assert await wait_ready(stage, WAIT_S)
             client = Client(stage, MASTER_ACCOUNT)
             place = client.http.place_order
@@ -128,6 +131,7 @@ async def test_what_pybit_trades_is_copied(
             client.http.client.close()
             copies = stage.store.copies(limit=1000)
             twice = stage.venue.ledger.sent_twice()
+            nursery.cancel_scope.cancel()
 
     assert {name: held["BTCUSDT"] for name, held in opened.items()} == {
         "half": D("0.1"),

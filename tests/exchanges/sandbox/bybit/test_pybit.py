@@ -15,6 +15,7 @@ from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
 
 from exchanges.sandbox import SandboxVenue
 from exchanges.sandbox.bybit import BybitServer
+from tests.distance import serve_distance
 
 D = Decimal
 KEYS = {"api_key": "mk", "api_secret": "ms", "testnet": False}
@@ -42,9 +43,11 @@ async def run_script(script: Script, point_at: Callable[[str], None]) -> tuple[S
     server = BybitServer(venue)
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
-            port = await nursery.start(server.serve_tcp)
-            point_at(f"127.0.0.1:{port}")
-            result = await trio.to_thread.run_sync(script, f"127.0.0.1:{port}", venue)
+            address = (
+                f"127.0.0.1:{await nursery.start(serve_distance, await nursery.start(server.serve_tcp))}"
+            )
+            point_at(address)
+            result = await trio.to_thread.run_sync(script, address, venue, abandon_on_cancel=True)
             nursery.cancel_scope.cancel()
     assert server.crashes == []
     return venue, result

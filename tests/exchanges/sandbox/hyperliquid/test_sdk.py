@@ -37,7 +37,7 @@ async def run_script(script: Script) -> tuple[SandboxVenue, Any]:
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             port = await nursery.start(server.serve_tcp)
-            result = await trio.to_thread.run_sync(run, f"http://127.0.0.1:{port}")
+            result = await trio.to_thread.run_sync(run, f"http://127.0.0.1:{port}", abandon_on_cancel=True)
             nursery.cancel_scope.cancel()
     assert server.crashes == []
     return venue, result
