@@ -31,6 +31,9 @@ COMMANDS: Mapping[str, str] = {
     "followers": "supervision.cli.followers:followers",
     "events": "supervision.cli.events:events",
     "db": "supervision.cli.database:database",
+    "log-level": "supervision.cli.log_level:log_level",
+    "schema": "supervision.cli.schema:schema",
+    "completion": "supervision.cli.completion:completion",
 }
 """Where each command is, in the order of `--help`; one whose module is not installed is left out."""
 

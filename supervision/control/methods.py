@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import attrs
 import cattrs
+import cattrs.cols
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 
 from model.amounts import decimal_from_text
@@ -132,6 +133,11 @@ def _make_converter() -> cattrs.Converter:
         converter.register_structure_hook(kind, _exactly(kind, words))
     converter.register_structure_hook(float, _seconds)
     converter.register_structure_hook(Decimal, _amount)
+    for origin, make in (
+        (list, cattrs.cols.list_structure_factory),
+        (tuple, cattrs.cols.homogenous_tuple_structure_factory),
+    ):
+        converter.register_structure_hook_factory(_is_a(origin), _only_lists(make))
     # `object` is for what the method looks into itself
     converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
     return converter
@@ -144,6 +150,28 @@ def _exactly(kind: type, words: str) -> Callable[[object, type], object]:
         return value
 
     return check
+
+
+def _is_a(origin: type) -> Callable[[object], bool]:
+    return lambda kind: get_origin(kind) is origin
+
+
+def _only_lists(
+    make: Callable[[type, cattrs.BaseConverter], Callable[[Any, Any], object]],
+) -> Callable[[type, cattrs.BaseConverter], Callable[[object, Any], object]]:
+    """A text or an object can be iterated too; neither is a list."""
+
+    def factory(kind: type, converter: cattrs.BaseConverter) -> Callable[[object, Any], object]:
+        structure = make(kind, converter)
+
+        def check(value: object, kind: Any) -> object:
+            if not isinstance(value, list):
+                raise _Wrong("a list")
+            return structure(value, kind)
+
+        return check
+
+    return factory
 
 
 def _seconds(value: object, _: type) -> float:

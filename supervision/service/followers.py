@@ -41,7 +41,7 @@ class Apply:
 
 
 async def list_followers(desk: ServiceDesk, params: NoParams) -> object:
-    """Answer `followers.list`."""
+    """Answer `followers.list`: settings and state of each, never their keys."""
     seen = await observe(desk)
     states = {follower.name: follower for follower in seen.followers}
     return {
@@ -57,7 +57,7 @@ async def list_followers(desk: ServiceDesk, params: NoParams) -> object:
 
 
 async def get_follower(desk: ServiceDesk, params: Name) -> object:
-    """Answer `followers.get`. Raises: NotFound."""
+    """Answer `followers.get`: the settings of one. Raises: NotFound."""
     for row in await _rows(desk):
         if row.settings.name == params.name:
             return follower_json(row.settings)

@@ -1,10 +1,13 @@
 """The table of control methods: name, parameters, handler (design section 5)."""
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from supervision.control import Method, NoParams
+from supervision.control.connection import Subscribe
+from supervision.control.schema import MethodDescription
 from supervision.service import copies, followers, process, status, tree
 from supervision.service.desk import ServiceDesk
 
@@ -42,3 +45,24 @@ def make_methods(desk: ServiceDesk) -> tuple[Method, ...]:
         for name, params, handler in _CHANGES
     ]
     return (*reads, *changes)
+
+
+def describe_methods() -> tuple[MethodDescription, ...]:
+    """Return every method that callers can use, as it is documented; no engine is needed."""
+    own = (
+        ("events.subscribe", Subscribe, "Stream events on this connection, after the answer."),
+        ("events.unsubscribe", NoParams, "End the stream of events."),
+    )
+    handled = ((name, params, _summary(handler)) for name, params, handler in (*_READS, *_CHANGES))
+    return tuple(
+        MethodDescription(name=name, params=params, summary=summary)
+        for name, params, summary in sorted((*handled, *own))
+    )
+
+
+def _summary(handler: Handler) -> str:
+    """Return the first paragraph of a handler's docstring, without the errors that it raises."""
+    words = " ".join((handler.__doc__ or "").strip().partition("\n\n")[0].split())
+    words = re.sub(r"^Answer `[^`]+`: ", "", words)
+    words = re.sub(r" Raises: .*$| \((?:R\d+|section \d+)\)", "", words)
+    return words[:1].upper() + words[1:]

@@ -13,7 +13,7 @@ from supervision.service.observation import FollowerSeen, Observation, observe
 
 
 async def status(desk: ServiceDesk, params: NoParams) -> object:
-    """Answer `status`."""
+    """Answer `status`: readiness, the master's legs, each follower's equity, targets and drift."""
     seen = await observe(desk)
     return {
         **_summary(seen),

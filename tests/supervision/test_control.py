@@ -286,6 +286,8 @@ async def test_parameters_arrive_as_the_methods_own_class(house: House) -> None:
         ({"name": "a", "after_s": "1"}, "after_s: expected a number"),
         ({"name": "a", "after_s": 1e300}, "after_s: expected a smaller number"),
         ({"name": "a", "inner": [{"size": "1"}, {"size": 2}]}, "inner[1].size: expected a decimal as text"),
+        ({"name": "a", "inner": {"size": "1"}}, "inner: expected a list"),
+        ({"name": "a", "rows": "text"}, "rows: expected a list"),
         ({"name": "a", "api_secret": "canary"}, "api_secret: unknown parameter"),
         ({"name": ["canary"]}, "name: expected a text"),
     ],

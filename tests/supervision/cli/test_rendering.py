@@ -99,6 +99,7 @@ ANSWERS: dict[str, Any] = {
     },
     "pause": {"name": "alice", "state": "paused", "warning": "the ledger is away"},
     "actor.restart": {"actor": "alice", "done": "revived"},
+    "log.level": {"level": "debug"},
 }
 
 
@@ -167,8 +168,10 @@ def test_changes_carry_an_id_and_a_reason_and_tell_warnings(
 ) -> None:
     assert "alice: paused" in shown(capsys, "followers", "pause", "alice", "--reason", "moving")
     assert "alice: revived" in shown(capsys, "restart", "alice")
+    assert shown(capsys, "log-level", "debug", "--reason", "why") == "log level: debug\n"
 
-    (pause, restart) = engine
+    (pause, restart, level) = engine
+    assert (level[0], level[1]["level"], level[1]["reason"]) == ("log.level", "debug", "why")
     assert (pause[0], pause[1]["name"], pause[1]["reason"]) == ("pause", "alice", "moving")
     assert pause[1]["request_id"] != restart[1]["request_id"]
 
