@@ -6,8 +6,10 @@ import attrs
 
 from model.change import Change
 from model.copy import CopyState
+from model.finding import Cause, FindingKind
 from model.order import OrderState
 from model.reasons import Reason
+from model.severity import Severity
 
 
 @attrs.frozen(kw_only=True)
@@ -109,3 +111,45 @@ class TroubleMet:
     topic: ClassVar[str] = "trouble.met"
     where: str
     what: str
+
+
+@attrs.frozen(kw_only=True)
+class DriftFound:
+    """A leg of a follower is not where it should be, and has not been for the grace period (R15)."""
+
+    topic: ClassVar[str] = "audit.drift"
+    follower: str
+    exchange: str
+    symbol: str
+    """The follower's spelling."""
+    position_idx: int
+    kind: FindingKind
+    cause: Cause
+    severity: Severity
+    expected: str | None
+    """Base asset, signed; for a leverage the ratio. None: something, no copy of ours says how much."""
+    actual: str
+    deviation_pct: str
+    """|actual - expected| / |expected| in percent; 100 where nothing is expected."""
+    reason: Reason | None
+    """Why the last copy of ours left the leg so."""
+    again: bool
+    """It was told before, and has moved since."""
+    repaired: bool
+    """The follower's repair policy lets the auditor mend it, and it is being tried."""
+
+
+@attrs.frozen(kw_only=True)
+class DriftResolved:
+    """A leg that DriftFound told of is where it should be again."""
+
+    topic: ClassVar[str] = "audit.resolved"
+    follower: str
+    exchange: str
+    symbol: str
+    position_idx: int
+    kind: FindingKind
+    """As it was last told."""
+    severity: Severity = Severity.INFO
+    gone: bool = False
+    """The follower is no longer copied for: nobody looks any more."""

@@ -10,6 +10,7 @@ import trio
 from actors.bus import Bus, Gap, Published, as_json
 from actors.events import (
     CopyFinished,
+    DriftFound,
     FollowerBarred,
     FollowerStateChanged,
     ForeignPositionSeen,
@@ -21,6 +22,7 @@ from actors.events import (
 )
 from model.change import Change
 from model.copy import CopyState
+from model.severity import Severity
 from supervision.events import AccountQuarantined, ActorCrashed, ActorHung, SupervisorExhausted
 
 CAPACITY = 10_000
@@ -40,7 +42,7 @@ _LEVELS: Mapping[type, int] = {
     FollowerBarred: logging.CRITICAL,
     SupervisorExhausted: logging.CRITICAL,
 }
-_NEVER_REPEATS = (CopyFinished, OrderMoved, MasterChangeSeen)
+_NEVER_REPEATS = (CopyFinished, DriftFound, OrderMoved, MasterChangeSeen)
 _WHO = ("name", "follower", "account", "where")
 _WHAT = ("error", "detail", "what", "state", "live")
 _OWN = frozenset({"event", "level", "logger", "ts", "instance"})
@@ -117,6 +119,8 @@ def level_of(event: object) -> int:
     match event:
         case CopyFinished(state=CopyState.FAILED):
             return logging.ERROR
+        case DriftFound(severity=severity):
+            return logging.CRITICAL if severity is Severity.CRITICAL else logging.WARNING
         case MasterStreamChanged(live=False) | FollowerStateChanged(state="stream_lost" | "snapshot_failed"):
             return logging.WARNING
         case ActorCrashed(expected=expected):

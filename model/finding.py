@@ -1,0 +1,53 @@
+"""What an audit can find wrong with one leg of a follower (R15)."""
+
+from enum import Enum
+
+from model.severity import Severity
+
+
+class FindingKind(Enum):
+    """The five things that can be wrong with a leg."""
+
+    MISSING_POSITION = "missing_position"
+    EXTRA_POSITION = "extra_position"
+    SIZE_MISMATCH = "size_mismatch"
+    WRONG_SIDE = "wrong_side"
+    LEVERAGE_MISMATCH = "leverage_mismatch"
+
+    @property
+    def aspect(self) -> "Aspect":
+        """What it is about: a leg has one finding of each aspect at most."""
+        return Aspect.LEVERAGE if self is FindingKind.LEVERAGE_MISMATCH else Aspect.SIZE
+
+
+class Aspect(Enum):
+    """What of a leg is compared; alerts are counted by it."""
+
+    SIZE = "size"
+    LEVERAGE = "leverage"
+
+
+class Cause(Enum):
+    """Why a leg is not where it should be."""
+
+    MISSED = "missed"
+    """A copy of ours left it so; its reason says why."""
+    IN_HAND = "in_hand"
+    """A copy of ours is still at work on it."""
+    PAUSED = "paused"
+    """The operator paused the follower; it catches up when it is resumed."""
+    MANUAL = "manual"
+    """No order of ours explains it: other hands or the venue moved it. Never fought."""
+    FOREIGN = "foreign"
+    """The engine did not open it (R14). Never traded."""
+    NEXT_OPENING = "next_opening"
+    """Leverage: it is set with the next opening, and not before (R7 step 3)."""
+
+
+def severity_of(kind: FindingKind, cause: Cause) -> Severity:
+    """Return how loud a finding is: what the follower holds against the master is looked at now."""
+    if cause is Cause.FOREIGN:
+        return Severity.WARNING
+    if kind in (FindingKind.WRONG_SIDE, FindingKind.EXTRA_POSITION):
+        return Severity.CRITICAL
+    return Severity.WARNING
