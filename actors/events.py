@@ -95,6 +95,76 @@ class ForeignPositionSeen:
 
 
 @attrs.frozen(kw_only=True)
+class RiskLimitBreached:
+    """A follower lost more than it may: it only closes until an operator resumes it. Needs an operator.
+
+    Told once; money in quote asset, as text.
+    """
+
+    topic: ClassVar[str] = "follower.limit"
+    follower: str
+    limit: str
+    """`daily_loss`, `max_drawdown` or `min_equity`, as in the followers file."""
+    allowed: str
+    """What the follower's settings say of it."""
+    equity: str
+    measured_from: str
+    """Equity when the UTC day began, or at its highest; for `min_equity` the floor itself."""
+
+
+@attrs.frozen(kw_only=True)
+class FlattenMoved:
+    """A follower closes all that is ours, for an operator."""
+
+    topic: ClassVar[str] = "follower.flatten"
+    follower: str
+    state: str
+    """`started`; `waiting` while something is in its way, told again every minute; `done`; `given_up`
+    when the operator set another mode meanwhile."""
+    left: tuple[str, ...] = ()
+    """What has still to be closed: symbol, leg and size."""
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class PositionAdopted:
+    """A position that the engine did not open counts as ours from now on, for an operator (R14)."""
+
+    topic: ClassVar[str] = "follower.adopted"
+    follower: str
+    symbol: str
+    position_idx: int
+    size: str
+    at_once: bool
+    """Brought to its target now; else from the master's next change on."""
+
+
+@attrs.frozen(kw_only=True)
+class FollowerRemoved:
+    """A follower was forgotten, for an operator."""
+
+    topic: ClassVar[str] = "follower.removed"
+    follower: str
+    left: bool
+    """Perhaps with positions: nobody looks after them any more."""
+
+
+@attrs.frozen(kw_only=True)
+class HandSeen:
+    """A position is not where our own orders took it: somebody else traded there at the same moment.
+
+    What they did counts as ours until the leg is flat; an operator should look at it.
+    """
+
+    topic: ClassVar[str] = "follower.hand"
+    follower: str
+    symbol: str
+    position_idx: int
+    expected: str
+    size: str
+
+
+@attrs.frozen(kw_only=True)
 class FrameUnreadable:
     """A frame of a venue could not be read; it is kept here, redacted by the readers (section 9)."""
 

@@ -11,13 +11,17 @@ from actors.bus import Bus, Gap, Published, as_json
 from actors.events import (
     CopyFinished,
     DriftFound,
+    FlattenMoved,
     FollowerBarred,
+    FollowerRemoved,
     FollowerStateChanged,
     ForeignPositionSeen,
     FrameUnreadable,
+    HandSeen,
     MasterChangeSeen,
     MasterStreamChanged,
     OrderMoved,
+    RiskLimitBreached,
     TroubleMet,
 )
 from model.change import Change
@@ -36,6 +40,8 @@ _LEVELS: Mapping[type, int] = {
     OrderMoved: logging.DEBUG,
     ForeignPositionSeen: logging.WARNING,
     FrameUnreadable: logging.WARNING,
+    HandSeen: logging.WARNING,
+    RiskLimitBreached: logging.CRITICAL,
     TroubleMet: logging.WARNING,
     ActorHung: logging.ERROR,
     AccountQuarantined: logging.CRITICAL,
@@ -122,6 +128,8 @@ def level_of(event: object) -> int:
         case DriftFound(severity=severity):
             return logging.CRITICAL if severity is Severity.CRITICAL else logging.WARNING
         case MasterStreamChanged(live=False) | FollowerStateChanged(state="stream_lost" | "snapshot_failed"):
+            return logging.WARNING
+        case FlattenMoved(state="waiting") | FollowerRemoved(left=True):
             return logging.WARNING
         case ActorCrashed(expected=expected):
             return logging.WARNING if expected else logging.ERROR
