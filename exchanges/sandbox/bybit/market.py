@@ -1,11 +1,12 @@
 """Public reads: time, catalogue, tickers."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from exchanges.sandbox.bybit import params as read
 from exchanges.sandbox.bybit.codes import VenueError
-from exchanges.sandbox.bybit.pages import listing, page_of
+from exchanges.sandbox.bybit.pages import listing, nothing, page_of
 from exchanges.sandbox.bybit.wire import Row, number
 from exchanges.sandbox.listing import Listing, ListingStatus
 from exchanges.sandbox.venue import SandboxVenue
@@ -14,6 +15,7 @@ from model.leg import Side
 
 Query = Mapping[str, str]
 HOUR_MS = 3_600_000
+RATE = Decimal("0.0001")
 FUNDING_MS = 8 * HOUR_MS
 
 
@@ -29,7 +31,12 @@ class Market:
         return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
 
     def instruments(self, query: Query) -> dict[str, Any]:
-        """``/v5/market/instruments-info``: 500 a page unless asked otherwise, 1000 at most."""
+        """``/v5/market/instruments-info``: 500 a page unless asked otherwise, 1000 at most.
+
+        Only linear contracts are there; of the other categories there are none.
+        """
+        if read.is_empty_category(query):
+            return nothing(query["category"])
         read.check_category(query)
         symbol, base = query.get("symbol"), query.get("baseCoin")
         status = query.get("status", "Trading")
@@ -66,7 +73,22 @@ class Market:
             "ts": str(self._venue.now_ms()),
         }
 
+    def risk_limits(self, query: Query) -> dict[str, Any]:
+        """``/v5/market/risk-limit``: every tier of one symbol, or of 15 symbols a page."""
+        read.check_category(query)
+        symbol = query.get("symbol")
+        if symbol and symbol not in self._venue.listings:
+            raise VenueError(10001, "params error: symbol invalid")
+        listed = [it for it in self._venue.listings.values() if symbol in (None, "", it.symbol)]
+        paging = {"cursor": query.get("cursor", "")}
+        page, cursor = page_of(listed, paging, default=RISK_SYMBOLS, most=RISK_SYMBOLS)
+        rows = [row for it in page for row in risk_limit_rows(it)]
+        return listing(rows, cursor)
 
+
+RISK_SYMBOLS = 15
+UNBOUNDED = Decimal(10) ** 12
+"""The one tier of a listing that has none."""
 STATUSES = {ListingStatus.TRADING: "Trading", ListingStatus.CLOSED: "Closed"}
 
 
@@ -115,6 +137,24 @@ def instrument_row(listed: Listing, symbol_id: int) -> Row:
         },
         "symbolType": "",
     }
+
+
+def risk_limit_rows(listed: Listing) -> list[Row]:
+    """Return a symbol's tiers, lowest risk first; the maintenance rate doubles the leverage here."""
+    tiers = listed.tiers or ((UNBOUNDED, listed.max_leverage),)
+    return [
+        {
+            "id": number_,
+            "symbol": listed.symbol,
+            "riskLimitValue": format_decimal(notional_max),
+            "maintenanceMargin": number((1 / (2 * leverage)).quantize(RATE)),
+            "initialMargin": number((1 / leverage).quantize(RATE)),
+            "isLowestRisk": int(number_ == 1),
+            "maxLeverage": str(leverage.quantize(listed.leverage_step)),
+            "mmDeduction": "",
+        }
+        for number_, (notional_max, leverage) in enumerate(tiers, 1)
+    ]
 
 
 def ticker_row(venue: SandboxVenue, symbol: str) -> Row:

@@ -36,3 +36,8 @@ def _start(cursor: str) -> int:
 def listing(rows: Sequence[Any], cursor: str) -> dict[str, Any]:
     """Return the usual result around a page."""
     return {"category": "linear", "list": list(rows), "nextPageCursor": cursor}
+
+
+def nothing(category: str) -> dict[str, Any]:
+    """Return the result for a category of which there is nothing."""
+    return {"category": category, "list": [], "nextPageCursor": ""}

@@ -12,6 +12,7 @@ from model.leg import Side
 Params = Mapping[str, object]
 T = TypeVar("T")
 
+OTHER_CATEGORIES = ("spot", "inverse", "option")
 UNSUPPORTED = (
     "triggerPrice",
     "takeProfit",
@@ -31,6 +32,11 @@ def check_category(params: Params) -> None:
     """Only linear is there."""
     if params.get("category") != "linear":
         raise VenueError(10001, "Illegal category")
+
+
+def is_empty_category(params: Params) -> bool:
+    """Tell whether a list is asked for of a category that exists, and of which nothing is here."""
+    return params.get("category") in OTHER_CATEGORIES
 
 
 def text(params: Params, name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from exchanges.sandbox.account import Account
 from exchanges.sandbox.bybit import params as read
 from exchanges.sandbox.bybit.codes import VenueError
-from exchanges.sandbox.bybit.pages import listing, page_of
+from exchanges.sandbox.bybit.pages import listing, nothing, page_of
 from exchanges.sandbox.bybit.wire import (
     EXEC_TYPES,
     SIDES,
@@ -39,6 +39,8 @@ class Queries:
 
     def positions(self, account: Account, query: Query) -> dict[str, Any]:
         """``/v5/position/list``: a symbol's legs, flat ones too, or all that hold something."""
+        if read.is_empty_category(query):
+            return nothing(query["category"])
         read.check_category(query)
         symbol = query.get("symbol", "")
         if symbol:
@@ -93,6 +95,25 @@ class Queries:
             "makerFeeRate": number(self._venue.maker_fee),
         }
         return {"category": "linear", "list": [{"symbol": name, "baseCoin": "", **rates} for name in symbols]}
+
+    def coins(self, account: Account, query: Query) -> dict[str, Any]:
+        """``/v5/asset/coin/query-info``: the one coin, which neither comes nor goes."""
+        chain = {
+            "chain": "ETH",
+            "chainType": "Ethereum (ERC20)",
+            "confirmation": "6",
+            "withdrawFee": "10",
+            "depositMin": "0",
+            "withdrawMin": "20",
+            "minAccuracy": "6",
+            "chainDeposit": "0",
+            "chainWithdraw": "0",
+            "withdrawPercentageFee": "0",
+            "contractAddress": "831ec7",
+            "safeConfirmNumber": "65",
+        }
+        row = {"name": "USDT", "coin": "USDT", "remainAmount": "10000000", "chains": [chain]}
+        return {"rows": [row] if query.get("coin") in (None, "", "USDT") else []}
 
     def open_orders(self, account: Account, query: Query) -> dict[str, Any]:
         """``/v5/order/realtime``: open ones, newest first; by id closed ones too."""
@@ -223,6 +244,7 @@ class Queries:
             "/v5/position/closed-pnl": self.closed_pnl,
             "/v5/account/wallet-balance": self.wallet,
             "/v5/account/info": self.info,
+            "/v5/asset/coin/query-info": self.coins,
             "/v5/account/fee-rate": self.fee_rate,
             "/v5/order/realtime": self.open_orders,
             "/v5/order/history": self.order_history,

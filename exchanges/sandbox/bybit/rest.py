@@ -46,6 +46,7 @@ class Rest:
             "/v5/market/instruments-info": market.instruments,
             "/v5/market/tickers": market.tickers,
             "/v5/market/price-limit": market.price_limit,
+            "/v5/market/risk-limit": market.risk_limits,
         }
         self._private = self.queries.routes()
 

@@ -51,6 +51,7 @@ class Queries:
             "allPerpMetas": lambda query: [universe.meta()],
             "perpDexs": lambda query: [None],
             "spotMeta": lambda query: SPOT_META,
+            "spotMetaAndAssetCtxs": lambda query: [SPOT_META, []],
             "allMids": lambda query: universe.mids(),
             "l2Book": lambda query: universe.book(self._coin(query)),
             "exchangeStatus": lambda query: {"time": venue.now_ms(), "specialStatuses": None},
