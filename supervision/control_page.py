@@ -17,7 +17,8 @@ A Unix stream socket that speaks JSON-RPC 2.0, one object a line, to the engine'
 ordinary client of it; so may be yours. This page is printed by `copytrader schema --markdown`, and
 `copytrader schema` prints the JSON Schema of every call.
 
-- The engine greets with a notification `hello`: product, version, protocol, instance. Nothing is owed in return.
+- The engine greets with a notification `hello`: product, version, protocol, instance. Nothing is owed
+  in return.
 - Parameters go by name. Unknown ones, missing ones and wrong kinds are refused, all named at once.
   Amounts are text.
 - A method with a `request_id` changes something: the call is written to the ledger with its `reason` before

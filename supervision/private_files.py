@@ -45,6 +45,26 @@ def write_new_file(path: Path, text: str, *, mode: int = 0o600) -> None:
         file.write(text)
 
 
+def replace_private_text(path: Path, text: str) -> None:
+    """Put another text into a private file: all of it, or the file stays as it is. Raises: FileUnreadable."""
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write_new_file(beside, text)
+        try:
+            descriptor = os.open(beside, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise FileUnreadable(f"{path}: cannot be replaced: {error.strerror}") from None
+
+
 def _check(path: Path, status: os.stat_result, check_mode: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise FileUnreadable(f"{path}: not a plain file")

@@ -225,6 +225,7 @@ def make_desk(
     return ServiceDesk(
         engine=engine,
         keys=process.keys,
+        find_keys=partial(find_sealing_keys, process.env, process.settings.sealing_key_file),
         words=words,
         stop=stop,
         barred=dict(roster.barred),

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from model.ledger.secrets import SealingKeys
+from model.ledger.secrets import SealingKeys, generate_key, key_name
 from supervision.exits import ExitCode, OperatorError
-from supervision.private_files import FileUnreadable, read_private_text
+from supervision.private_files import FileUnreadable, read_private_text, replace_private_text
 from supervision.redaction import register_secret
 
 KEYS_VARIABLE = "COPYTRADER_SEALING_KEYS"
@@ -40,6 +40,23 @@ def find_sealing_keys(env: Mapping[str, str], key_file: Path | None = None) -> S
         raise NoSealingKeys(f"{place}: {error}", hint="`copytrader init` writes one") from None
 
 
+def add_sealing_key(env: Mapping[str, str], key_file: Path | None = None) -> tuple[Path, str]:
+    """Put a new key before the others into the key file; return the file and the new key's name.
+
+    Raises: NoSealingKeys where the keys are not in a file of ours; FileUnreadable, UnsafePermissions.
+    """
+    find_sealing_keys(env, key_file)
+    if KEYS_VARIABLE in env:
+        raise NoSealingKeys(f"the sealing keys are in {KEYS_VARIABLE}", hint=_BY_HAND)
+    path = Path(env[FILE_VARIABLE]).expanduser() if env.get(FILE_VARIABLE) else key_file
+    if path is None:
+        raise NoSealingKeys(f"the sealing keys are a credential of the service, {CREDENTIAL}", hint=_BY_HAND)
+    key = generate_key()
+    register_secret(key)
+    replace_private_text(path, f"{key}\n{read_private_text(path)}\n")
+    return path, key_name(key)
+
+
 def _first_text(env: Mapping[str, str], key_file: Path | None) -> tuple[str, str]:
     if KEYS_VARIABLE in env:
         return env[KEYS_VARIABLE], KEYS_VARIABLE
@@ -57,6 +74,7 @@ def _first_text(env: Mapping[str, str], key_file: Path | None) -> tuple[str, str
     raise NoSealingKeys("no sealing key for the followers' secrets", hint=_PLACES)
 
 
+_BY_HAND = "make one with `copytrader init`, and put it there yourself before the others, with a comma"
 _PLACES = (
     f"set [secrets] key_file, {FILE_VARIABLE} or {KEYS_VARIABLE}, or give the service the credential "
     f"{CREDENTIAL}; `copytrader init` writes a key"

@@ -57,11 +57,14 @@ def remove_follower(connection: peewee.Database, name: str) -> bool:
     return bool(FollowerRecord.delete().where(FollowerRecord.name == name).execute(connection))
 
 
-def replace_secrets(connection: peewee.Database, secrets: Mapping[str, Mapping[str, str]]) -> None:
-    """Put other sealed tokens in place, by follower (`keys rotate`)."""
-    for name, tokens in secrets.items():
-        query = FollowerRecord.update(secrets=dump_json(tokens)).where(FollowerRecord.name == name)
-        query.execute(connection)
+def swap_secrets(connection: peewee.Database, old: FollowerRow, new: FollowerRow) -> bool:
+    """Put ``new``'s tokens in the place of ``old``'s; return False when those are not there any more."""
+    named = FollowerRecord.name == old.settings.name
+    (text,) = FollowerRecord.select(FollowerRecord.secrets).where(named).tuples().first(connection) or ("{}",)
+    if load_json(text) != dict(old.secrets):
+        return False
+    query = FollowerRecord.update(secrets=dump_json(new.secrets)).where(named, FollowerRecord.secrets == text)
+    return bool(query.execute(connection))
 
 
 def _merged(row: FollowerRow, known: FollowerRow | None) -> FollowerRow:

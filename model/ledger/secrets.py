@@ -4,6 +4,7 @@ A token's plaintext names the follower, exchange and field that it belongs to. F
 so this is what keeps a row from being swapped for another. Keys come from the caller (section 6).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,11 @@ def generate_key() -> str:
     return Fernet.generate_key().decode()
 
 
+def key_name(key: str) -> str:
+    """Return a short name of a sealing key: a hash of its 256 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
 class SealingKeys:
     """The keys, newest first: the first one seals, all of them open. Never shown."""
 
@@ -31,6 +37,8 @@ class SealingKeys:
             raise ValueError("no sealing key")
         self._fernets = [_fernet(key, place) for place, key in enumerate(keys, start=1)]
         self._all = MultiFernet(self._fernets)
+        self.newest_name = key_name(keys[0])
+        """Tells the sealing key apart from others; says nothing of it."""
 
     def __repr__(self) -> str:
         return f"<SealingKeys: {len(self._fernets)}>"

@@ -141,10 +141,10 @@ class Store:
         with self.unit() as connection:
             return following.remove_follower(connection, name)
 
-    def replace_secrets(self, secrets: Mapping[str, Mapping[str, str]]) -> None:
-        """Put re-sealed tokens in place, by follower name."""
+    def reseal(self, old: FollowerRow, new: FollowerRow) -> bool:
+        """Put re-sealed tokens in the place of ``old``'s; False when others stand there by now."""
         with self.unit() as connection:
-            following.replace_secrets(connection, secrets)
+            return following.swap_secrets(connection, old, new)
 
     def begin_request(self, request: RequestRow) -> RequestRow | None:
         """Write a mutating call before it acts; return the first one of that id if there was one."""

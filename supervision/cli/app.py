@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "followers": "supervision.cli.followers:followers",
     "events": "supervision.cli.events:events",
     "db": "supervision.cli.database:database",
+    "keys": "supervision.cli.keys:keys",
     "log-level": "supervision.cli.log_level:log_level",
     "schema": "supervision.cli.schema:schema",
     "completion": "supervision.cli.completion:completion",

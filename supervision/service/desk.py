@@ -32,6 +32,8 @@ class ServiceDesk:
 
     engine: Engine
     keys: SealingKeys
+    find_keys: Callable[[], SealingKeys] | None = None
+    """Reads the sealing keys again from where they were found; None: they do not change."""
     words: LastWords = attrs.field(factory=LastWords)
     stop: StopRequest = attrs.field(factory=StopRequest)
     barred: dict[str, str] = attrs.field(factory=dict)

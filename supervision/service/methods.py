@@ -8,7 +8,7 @@ from typing import Any
 from supervision.control import Method, NoParams
 from supervision.control.connection import Subscribe
 from supervision.control.schema import MethodDescription
-from supervision.service import copies, followers, process, status, tree
+from supervision.service import copies, followers, keys, process, status, tree
 from supervision.service.desk import ServiceDesk
 
 CHANGE_S_MAX = 85.0
@@ -31,6 +31,7 @@ _CHANGES: tuple[tuple[str, type, Handler], ...] = (
     ("followers.close_only", followers.ChangeOne, followers.close_only),
     ("pause", followers.ChangeOne, followers.pause),
     ("resume", followers.ChangeOne, followers.resume),
+    ("keys.rotate", keys.Rotate, keys.rotate),
     ("actor.restart", process.Restart, process.restart),
     ("log.level", process.SetLogLevel, process.log_level),
     ("shutdown", process.Shutdown, process.shutdown),

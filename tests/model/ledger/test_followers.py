@@ -67,9 +67,13 @@ def test_modes_and_removal_say_whether_there_was_anyone(store: Store) -> None:
     assert store.followers() == []
 
 
-def test_tokens_are_replaced_and_settings_stay(store: Store) -> None:
+def test_tokens_are_replaced_where_they_are_still_the_old_ones_and_settings_stay(store: Store) -> None:
     store.apply_followers([row(ALICE, api_key="old"), row(BOB, agent_key="old")], prune=False)
 
-    store.replace_secrets({"alice": {"api_key": "new"}})
+    assert store.reseal(row(ALICE, api_key="old"), row(ALICE, api_key="new"))
+    assert not store.reseal(row(ALICE, api_key="old"), row(ALICE, api_key="newer"))
+    assert not store.reseal(row(BOB, agent_key="other"), row(BOB, agent_key="new"))
+    store.remove_follower("bob")
+    assert not store.reseal(row(BOB, agent_key="old"), row(BOB, agent_key="new"))
 
-    assert store.followers() == [row(ALICE, api_key="new"), row(BOB, agent_key="old")]
+    assert store.followers() == [row(ALICE, api_key="new")]
