@@ -1,11 +1,11 @@
 """Files that point an engine at a running sandbox: configuration, followers, keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from exchanges.bybit import BybitEndpoints
 from exchanges.sandbox import AccountDescription
+from exchanges.sandbox.rehearsal import Endpoints
 from model.ledger.secrets import generate_key
 from model.settings import SizingMode
 from supervision.demo.cast import MASTER, Player
@@ -13,6 +13,8 @@ from supervision.exits import ExitCode, OperatorError
 from supervision.private_files import write_new_file
 
 KEYS = "keys"
+FILED = ("api_key", "api_secret", "agent_key")
+"""Fields of a follower that are read from files."""
 
 
 class NotWritten(OperatorError):
@@ -23,7 +25,7 @@ class NotWritten(OperatorError):
 
 def write_rehearsal(
     directory: Path,
-    endpoints: BybitEndpoints,
+    endpoints: Endpoints,
     master: AccountDescription,
     players: Sequence[Player],
 ) -> tuple[Path, ...]:
@@ -36,9 +38,9 @@ def write_rehearsal(
         "followers.toml": "\n".join(_follower(player) for player in players),
         "sealing_keys": f"{generate_key()}\n",
     }
-    for account in (master, *(player.account for player in players)):
-        files[_key(account.name)] = f"{account.api_key}\n"
-        files[_secret(account.name)] = f"{account.api_secret}\n"
+    keys = {MASTER: {"api_key": master.api_key, "api_secret": master.api_secret}}
+    for name, fields in (keys | {player.name: player.keys for player in players}).items():
+        files |= {_path(name, field): f"{fields[field]}\n" for field in FILED if field in fields}
     try:
         (directory / KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
         if present := [name for name in files if (directory / name).exists()]:
@@ -50,7 +52,7 @@ def write_rehearsal(
     return tuple(directory / name for name in files)
 
 
-def _config(endpoints: BybitEndpoints) -> str:
+def _config(endpoints: Endpoints) -> str:
     return f"""\
 # An engine that copies the sandbox's master. Keys and secrets are those of the sandbox.
 
@@ -62,19 +64,20 @@ socket = "run/copytrader.sock"
 
 [master]
 exchange = "bybit"
-api_key = "file:{_key(MASTER)}"
-api_secret = "file:{_secret(MASTER)}"
+api_key = "file:{_path(MASTER, "api_key")}"
+api_secret = "file:{_path(MASTER, "api_secret")}"
 
 [secrets]
 key_file = "sealing_keys"
 
-[endpoints.bybit]
-rest = "{endpoints.rest}"
-private_ws = "{endpoints.private_ws}"
-public_ws = "{endpoints.public_ws}"
-trade_ws = "{endpoints.trade_ws}"
-pacing = "none"
-"""
+{"".join(_addresses(exchange, urls) for exchange, urls in endpoints.items())}"""
+
+
+def _addresses(exchange: str, urls: Mapping[str, str]) -> str:
+    lines = [f"[endpoints.{exchange}]", *(f'{key} = "{url}"' for key, url in urls.items())]
+    if exchange == "hyperliquid":
+        lines.append('chain = "testnet"')
+    return "\n".join((*lines, 'pacing = "none"', "", ""))
 
 
 def _follower(player: Player) -> str:
@@ -85,8 +88,7 @@ def _follower(player: Player) -> str:
 [[followers]]
 name = "{settings.name}"
 exchange = "{settings.exchange}"
-api_key = "file:{_key(settings.name)}"
-api_secret = "file:{_secret(settings.name)}"
+{_secrets(player)}
 sizing = {_sizing(player)}
 join = "{settings.join.value}"
 {limits}"""
@@ -103,9 +105,14 @@ def _sizing(player: Player) -> str:
     return f'{{ mode = "{sizing.mode.value}", {name} = "{number}" }}'
 
 
-def _key(name: str) -> str:
-    return f"{KEYS}/{name}.key"
+def _secrets(player: Player) -> str:
+    """Return the lines of its keys: addresses are public and stand there, the rest is in files."""
+    keys = player.keys
+    return "\n".join(
+        f'{field} = "file:{_path(player.name, field)}"' if field in FILED else f'{field} = "{value}"'
+        for field, value in keys.items()
+    )
 
 
-def _secret(name: str) -> str:
-    return f"{KEYS}/{name}.secret"
+def _path(name: str, field: str) -> str:
+    return f"{KEYS}/{name}.{field}"

@@ -5,19 +5,26 @@ import random
 import signal
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import attrs
 import click
 import trio
 
-from exchanges.bybit import BybitEndpoints
-from exchanges.sandbox import AccountDescription, PriceWalk, SandboxDescription, SandboxVenue, build_venue
-from exchanges.sandbox.bybit import BybitSandbox
-from exchanges.sandbox.server import SandboxServer
+from exchanges.sandbox import AccountDescription, SandboxVenue
+from exchanges.sandbox.houses import build_houses
+from exchanges.sandbox.rehearsal import Endpoints, run_rehearsal
 from model.amounts import ceil_to_step, use_money_context
-from supervision.demo.cast import MASTER, Player, master_account, players
-from supervision.demo.stage import accounts_of, loopback_endpoints
+from supervision.demo.cast import (
+    MASTER,
+    MASTER_EXCHANGE,
+    Player,
+    accounts_by_venue,
+    master_account,
+    players,
+)
+from supervision.demo.market import describe_venues
 from supervision.exits import ExitCode, OperatorError
 from supervision.rehearsal_files import write_rehearsal
 
@@ -34,7 +41,9 @@ class PortTaken(OperatorError):
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port on 127.0.0.1 [a free one].")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=0, help="First port on 127.0.0.1 [free ones]."
+)
 @click.option(
     "--write-config",
     type=click.Path(path_type=Path),
@@ -47,9 +56,10 @@ class PortTaken(OperatorError):
 @click.option("--still", is_flag=True, help="Keep the prices where they are.")
 @click.option("--seed", type=int, default=7, help="Of prices and trades [7].")
 def sandbox(port: int, write_config: Path | None, trade_every: float | None, still: bool, seed: int) -> None:
-    """Run a sandbox venue until it is stopped; print its endpoints and accounts as JSON.
+    """Run every venue on loopback until stopped; print their endpoints and accounts as JSON.
 
-    It speaks Bybit's real protocol on loopback: any client that is pointed at it can trade as the master.
+    Each speaks its venue's real protocol: any Bybit client that is pointed at it can trade as the master.
+    Prices are the same everywhere. The venues take --port and the ports after it.
 
     \b
     Example, a whole rehearsal:
@@ -60,8 +70,18 @@ def sandbox(port: int, write_config: Path | None, trade_every: float | None, sti
     use_money_context()
     try:
         trio.run(_serve, port, write_config, trade_every, still, seed)
-    except OSError as error:
-        raise PortTaken(f"127.0.0.1:{port}: {error.strerror or error}") from error
+    except (OSError, ExceptionGroup) as error:
+        cause = _system_error(error)
+        if cause is None:
+            raise
+        raise PortTaken(f"127.0.0.1:{port}: {cause.strerror or cause}") from error
+
+
+def _system_error(error: Exception) -> OSError | None:
+    """Return the OSError that an error is, or that a group of one holds."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, OSError) else None
 
 
 async def _serve(
@@ -69,17 +89,15 @@ async def _serve(
 ) -> None:
     master = attrs.evolve(master_account(), read_only=False)
     cast = players()
-    venue = build_venue(SandboxDescription(accounts=accounts_of(master, cast), seed=seed))
-    server = SandboxServer(BybitSandbox(venue))
+    houses = build_houses(describe_venues(accounts_by_venue(master, cast), seed=seed))
+    serve = partial(run_rehearsal, houses, port=port, walk_period_s=None if still else 1.0, seed=seed)
     async with trio.open_nursery() as nursery:
-        bound = await nursery.start(server.serve_tcp, "127.0.0.1", port)
-        endpoints = loopback_endpoints(bound)
+        endpoints = await nursery.start(serve)
         if directory is not None:
             write_rehearsal(directory, endpoints, master, cast)
         click.echo(json.dumps(_description(endpoints, master, cast), indent=2))
-        if not still:
-            nursery.start_soon(PriceWalk(venue, seed=seed).run)
         if trade_every_s is not None:
+            venue = houses[MASTER_EXCHANGE].core
             nursery.start_soon(_trade_for_ever, venue, trade_every_s, random.Random(seed))
         await _wait_for_signal()
         nursery.cancel_scope.cancel()
@@ -92,26 +110,26 @@ async def _wait_for_signal() -> None:
 
 
 def _description(
-    endpoints: BybitEndpoints, master: AccountDescription, cast: tuple[Player, ...]
+    endpoints: Endpoints, master: AccountDescription, cast: tuple[Player, ...]
 ) -> dict[str, object]:
-    accounts = (master, *(player.account for player in cast))
+    keys = {"api_key": master.api_key, "api_secret": master.api_secret}
     return {
-        "bybit": {
-            "rest": endpoints.rest,
-            "private_ws": endpoints.private_ws,
-            "public_ws": endpoints.public_ws,
-            "trade_ws": endpoints.trade_ws,
-        },
+        "endpoints": endpoints,
         "accounts": [
-            {
-                "name": it.name,
-                "api_key": it.api_key,
-                "api_secret": it.api_secret,
-                "equity": str(it.equity),
-                "hedge": it.hedge,
-            }
-            for it in accounts
+            {"name": MASTER, "exchange": MASTER_EXCHANGE, **keys, "equity": str(master.equity)},
+            *(_account(player) for player in cast),
         ],
+    }
+
+
+def _account(player: Player) -> dict[str, object]:
+    return {
+        "name": player.name,
+        "exchange": player.settings.exchange,
+        **player.keys,
+        "equity": str(player.equity),
+        "hedge": player.hedge,
+        "sub_account": bool(player.owner),
     }
 
 

@@ -15,7 +15,12 @@ Build = Callable[[VenueAddresses, Network, Clock], Venue]
 
 def build_venues(settings: EngineSettings, *, network: Network, clock: Clock) -> Mapping[str, Venue]:
     """Return every venue by name; nothing is opened yet."""
-    return {name: build(settings.endpoints[name], network, clock) for name, build in _BUILDERS.items()}
+    return {name: open_venue(settings.endpoints[name], network=network, clock=clock) for name in _BUILDERS}
+
+
+def open_venue(addresses: VenueAddresses, *, network: Network, clock: Clock) -> Venue:
+    """Return the venue at these addresses. Raises: KeyError for one that the engine does not speak to."""
+    return _BUILDERS[addresses.venue](addresses, network, clock)
 
 
 def _bybit(addresses: VenueAddresses, network: Network, clock: Clock) -> Venue:

@@ -1,7 +1,6 @@
 """The venues of a scenario: a core, its face and its host for each; Bybit's holds the master."""
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 
 import attrs
 
@@ -12,8 +11,8 @@ from exchanges.network import MemoryNetwork
 from exchanges.port import Credentials, Venue
 from exchanges.sandbox import Account, AccountDescription, SandboxVenue, build_venue
 from exchanges.sandbox.bybit import BybitSandbox
-from exchanges.sandbox.events import PriceChanged, VenueEvent
 from exchanges.sandbox.hyperliquid import HyperliquidSandbox, describe_wallet, hyperliquid_description
+from exchanges.sandbox.mirror import PriceMirror
 from exchanges.sandbox.server import SandboxServer
 
 BYBIT_HOST = "bybit.sandbox"
@@ -98,16 +97,4 @@ VENUES: Mapping[str, tuple[Describe, Open]] = {"hyperliquid": (describe_wallet, 
 
 def mirror_prices(master: House, other: House) -> None:
     """Give a house the master's prices, now and whenever they move."""
-
-    def put(symbol: str, price: Decimal) -> None:
-        own = other.own_symbol(symbol)
-        if own in other.core.listings:
-            other.core.set_price(own, price)
-
-    def hear(event: VenueEvent) -> None:
-        if isinstance(event, PriceChanged):
-            put(event.symbol, event.price)
-
-    for symbol, price in master.core.prices().items():
-        put(symbol, price)
-    master.core.subscribe(hear)
+    PriceMirror(master.core, other.core)

@@ -23,6 +23,8 @@ class AccountDescription:
     hedge: bool = False
     read_only: bool = False
     leverage: Decimal = Decimal(10)
+    owner: str = ""
+    """Whose sub-account it is and whose agent signs for it; blank for an account of its own."""
 
 
 @attrs.frozen(kw_only=True)

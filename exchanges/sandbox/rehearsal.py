@@ -1,44 +1,38 @@
-"""A whole sandbox in one call: venue, Bybit face, server and a price walk."""
+"""A whole sandbox in one call: every venue on a port of its own, and a walk of the prices."""
 
-import attrs
+from collections.abc import Mapping
+
 import trio
 
-from exchanges.sandbox.bybit import BybitServer
-from exchanges.sandbox.description import SandboxDescription, build_venue
-from exchanges.sandbox.venue import SandboxVenue
+from exchanges.sandbox.houses import House
 from exchanges.sandbox.walk import PriceWalk
 
-
-@attrs.frozen(kw_only=True)
-class Rehearsal:
-    """What runs: trade on ``venue``, cut lines on ``server``, point an engine at ``endpoints``."""
-
-    description: SandboxDescription
-    venue: SandboxVenue
-    server: BybitServer
-    endpoints: dict[str, str]
+Endpoints = Mapping[str, Mapping[str, str]]
+"""Addresses by exchange, then by the key of `[endpoints.VENUE]`."""
 
 
 async def run_rehearsal(
-    description: SandboxDescription,
+    houses: Mapping[str, House],
     *,
     host: str = "127.0.0.1",
     port: int = 0,
     walk_period_s: float | None = 1.0,
-    task_status: trio.TaskStatus[Rehearsal] = trio.TASK_STATUS_IGNORED,
+    seed: int = 0,
+    task_status: trio.TaskStatus[Endpoints] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve on TCP until cancelled; ``started`` with a Rehearsal once the port is open.
+    """Serve on TCP until cancelled; ``started`` with the Endpoints once every port is open.
 
-    ``walk_period_s`` None keeps the prices where they are.
+    Args:
+        port: the first venue's, the others have those after it; 0 takes free ones.
+        walk_period_s: None keeps the prices where they are; they are the first venue's.
+    Raises: OSError for a port that cannot be had.
     """
-    venue = build_venue(description)
-    server = BybitServer(venue)
     async with trio.open_nursery() as nursery:
-        bound = await nursery.start(server.serve_tcp, host, port)
+        endpoints = {}
+        for place, (exchange, house) in enumerate(houses.items()):
+            bound = await nursery.start(house.server.serve_tcp, host, port and port + place)
+            endpoints[exchange] = house.kind.endpoints(host, bound)
         if walk_period_s is not None:
-            walk = PriceWalk(venue, seed=description.seed, period_s=walk_period_s)
-            nursery.start_soon(walk.run)
-        endpoints = server.endpoints(host, bound)
-        task_status.started(
-            Rehearsal(description=description, venue=venue, server=server, endpoints=endpoints)
-        )
+            leader = next(iter(houses.values()))
+            nursery.start_soon(PriceWalk(leader.core, seed=seed, period_s=walk_period_s).run)
+        task_status.started(endpoints)

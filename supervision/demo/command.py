@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -13,13 +13,14 @@ from rich.live import Live
 
 from exchanges.sandbox import SandboxDescription
 from model.amounts import use_money_context
-from supervision.demo.cast import Player, master_account, players
+from supervision.demo.cast import Player, accounts_by_venue, master_account, players
 from supervision.demo.history import BadHistory, History, load_history
-from supervision.demo.replay import acts_of, equity_for, first_prices, listings_of, scaled
+from supervision.demo.market import describe_venues
+from supervision.demo.replay import acts_of, describe_history, equity_for, scaled
 from supervision.demo.script import Act, prepare, session
 from supervision.demo.settling import ask_followers, wait_ready, wait_settled
-from supervision.demo.stage import Stage, accounts_of, open_stage
-from supervision.demo.table import draw
+from supervision.demo.stage import Stage, open_stage
+from supervision.demo.table import Scene, draw
 from supervision.demo.verdict import Verdict, judge
 from supervision.demo.watch import Watch
 from supervision.exits import ExitCode, OperatorError
@@ -42,7 +43,8 @@ class Play:
     """What is played, before whom, and how fast."""
 
     acts: Sequence[Act]
-    description: SandboxDescription
+    venues: Mapping[str, SandboxDescription]
+    """By exchange."""
     players: tuple[Player, ...]
     pace_s: float
     is_replay: bool
@@ -55,7 +57,7 @@ class Play:
 @click.option("--pace", type=click.FloatRange(0, 60), help="Seconds between two acts [0.8; a replay: 0.02].")
 @click.option("--json", "as_json", is_flag=True, help="No live table; print the summary as JSON.")
 def demo(replay: Path | None, pace: float | None, as_json: bool) -> int:
-    """Show the engine copying a master to seven followers, on a sandbox: no account, no network.
+    """Show the engine copying a master to followers on three venues, on sandboxes: no account, no network.
 
     The master opens, scales in, takes profit, hedges, flips and closes. In between its socket is cut and a
     follower is crashed on purpose. The exit status is 0 only if every follower ends within one lot of its
@@ -82,7 +84,7 @@ def _session(pace: float | None) -> Play:
     cast = players()
     return Play(
         acts=session(),
-        description=SandboxDescription(accounts=accounts_of(master_account(), cast)),
+        venues=describe_venues(accounts_by_venue(master_account(), cast)),
         players=cast,
         pace_s=SESSION_PACE_S if pace is None else pace,
         is_replay=False,
@@ -97,11 +99,7 @@ def _replay(path: Path, pace: float | None, *, quiet: bool) -> Play:
     cast = scaled(players(), equity)
     return Play(
         acts=tuple(acts_of(history)),
-        description=SandboxDescription(
-            accounts=accounts_of(master_account(equity), cast),
-            listings=listings_of(history),
-            prices=first_prices(history),
-        ),
+        venues=describe_history(history, accounts_by_venue(master_account(equity), cast)),
         players=cast,
         pace_s=REPLAY_PACE_S if pace is None else pace,
         is_replay=True,
@@ -123,31 +121,30 @@ def _load(path: Path) -> History:
 async def _run(play: Play, directory: Path, console: Console | None) -> Verdict:
     began = trio.current_time()
     watch = Watch()
-    async with open_stage(directory, play.description, play.players) as stage, trio.open_nursery() as nursery:
+    async with open_stage(directory, play.venues, play.players) as stage, trio.open_nursery() as nursery:
         if not play.is_replay:
             prepare(stage)
         nursery.start_soon(watch.run, stage.bus)
-        scene = _Scene(stage, watch)
+        show = _Show(stage, watch)
         if console is not None:
-            nursery.start_soon(scene.show, console)
+            nursery.start_soon(show.show, console)
         ready = await wait_ready(stage, READY_S)
         if ready:
-            await scene.play(play.acts, play.pace_s)
+            await show.play(play.acts, play.pace_s)
         settled = ready and await wait_settled(stage, SETTLE_S)
         verdict = judge(stage, watch, seconds=trio.current_time() - began, settled=settled)
-        await scene.end()
+        await show.end()
         nursery.cancel_scope.cancel()
     return verdict
 
 
-class _Scene:
+class _Show:
     """Plays the acts, and draws what comes of them."""
 
     def __init__(self, stage: Stage, watch: Watch) -> None:
         self._stage = stage
         self._watch = watch
-        self._title = "waits for the engine"
-        self._progress = ""
+        self._scene = Scene("waits for the engine")
         self._over = False
         self._closed = trio.Event()
         self._shown = False
@@ -155,10 +152,10 @@ class _Scene:
     async def play(self, acts: Sequence[Act], pace_s: float) -> None:
         """Let every act happen, ``pace_s`` apart."""
         for number, act in enumerate(acts, start=1):
-            self._title, self._progress = act.title, f"act {number} of {len(acts)}"
+            self._scene = Scene(act.title, f"act {number} of {len(acts)}")
             act.do(self._stage)
             await trio.sleep(pace_s)
-        self._title, self._progress = "the session is over", "waiting until nobody has anything left to do"
+        self._scene = Scene("the session is over", "waits for the last copies")
 
     async def show(self, console: Console) -> None:
         """Draw until the end; the last picture stays."""
@@ -166,11 +163,10 @@ class _Scene:
         with Live(console=console, auto_refresh=False, transient=False) as live:
             while True:
                 over = self._over
-                if over:
-                    self._progress = "at rest"
+                scene = attrs.evolve(self._scene, progress="at rest") if over else self._scene
                 statuses = await ask_followers(self._stage)
                 live.update(
-                    draw(self._stage, self._watch, statuses, self._title, self._progress), refresh=True
+                    draw(self._stage, self._watch, statuses, scene, width=console.width), refresh=True
                 )
                 if over:
                     break
@@ -191,6 +187,7 @@ def _print_history(path: Path, history: History) -> None:
 
 def _print_verdict(verdict: Verdict) -> None:
     it = verdict.summary
+    click.echo()
     click.echo(
         f"{it['changes']} changes of the master, {it['orders']['sent']} follower orders, {it['seconds']} s; "
         f"copies: {_counts(it['copies'])}"

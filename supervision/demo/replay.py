@@ -1,19 +1,23 @@
 """A real trader's history as the master's session."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
 
-from exchanges.sandbox import Listing
+from exchanges.sandbox import AccountDescription, Listing, SandboxDescription
+from exchanges.sandbox.hyperliquid import HYPERLIQUID_LISTINGS, hyperliquid_listing
 from model.amounts import ZERO
-from supervision.demo.cast import MASTER, MASTER_EQUITY, Player
+from supervision.demo.cast import MASTER, MASTER_EQUITY, MASTER_EXCHANGE, Player
 from supervision.demo.history import HistoricalOrder, History
+from supervision.demo.market import describe_venues
 from supervision.demo.script import Act
 from supervision.demo.stage import Stage
 
 MOST = Decimal(10) ** 12
+LEVERAGE = 10
+"""Hyperliquid's most for a coin that the sandbox knows nothing of."""
 EQUITY_PER_NOTIONAL = 2
 """The master gets this many times its largest gross notional, so that no price path liquidates it."""
 
@@ -31,6 +35,34 @@ def listings_of(history: History) -> tuple[Listing, ...]:
         )
         for symbol, lot in sorted(history.lots.items())
     )
+
+
+def describe_history(
+    history: History, accounts: Mapping[str, Sequence[AccountDescription]]
+) -> dict[str, SandboxDescription]:
+    """Return the venues of these accounts by exchange, each with what it lists of the history's symbols."""
+    coins = {order.symbol: order.coin for order in history.orders}
+    listings, described = listings_of(history), describe_venues(accounts)
+    for exchange, description in described.items():
+        relisted = (RELIST[exchange](it, coins[it.symbol]) for it in listings)
+        own = tuple(it for it in relisted if it is not None)
+        prices = first_prices(history) if exchange == MASTER_EXCHANGE else {}  # the others' follow
+        described[exchange] = attrs.evolve(description, listings=own, prices=prices)
+    return described
+
+
+def _on_hyperliquid(listing: Listing, coin: str) -> Listing:
+    """The history is Hyperliquid's own: it lists all of it, under its own names and rules."""
+    leverage = next((int(it.max_leverage) for it in HYPERLIQUID_LISTINGS if it.symbol == coin), LEVERAGE)
+    decimals = -int(listing.lot_size.normalize().as_tuple().exponent)
+    return hyperliquid_listing(coin, decimals, leverage)
+
+
+RELIST: Mapping[str, Callable[[Listing, str], Listing | None]] = {
+    "bybit": lambda listing, _: listing,
+    "hyperliquid": _on_hyperliquid,
+}
+"""How a venue lists one of the master's symbols, whose coin comes with it; None: not at all."""
 
 
 def first_prices(history: History) -> dict[str, Decimal]:

@@ -8,6 +8,7 @@ import attrs
 from actors.messages import CrashNow
 from exchanges.sandbox.book import Slice
 from supervision.demo.cast import MASTER
+from supervision.demo.market import DASH, PEPE
 from supervision.demo.stage import Stage
 
 HEDGED = "ETHUSDT"
@@ -39,11 +40,14 @@ def session() -> Sequence[Act]:
         ),
         Act("opens SOL short at 20x, four fills", _after(_leverage("SOLUSDT", "20"), _sol)),
         Act("loses its socket, and trades XRP and SOL while it is away", _cut_and_trade),
+        Act("opens 1000PEPE, which is kPEPE on Hyperliquid", _trade(PEPE, "500000")),
+        Act("opens DASH, which this Hyperliquid does not list", _trade(DASH, "120")),
         Act("adds ten times to DOGE in a burst", _burst),
         Act("trades ETH while follower bob crashes", _after(_crash("bob"), _trade(HEDGED, "-3", idx=1))),
         Act("flips BTC from long to short in one order", _trade("BTCUSDT", "-0.8")),
         Act("adds to the SOL short", _trade("SOLUSDT", "-25")),
         Act("closes the ETH long, keeps the short", _close(HEDGED, idx=1)),
+        Act("takes half of 1000PEPE off", _trade(PEPE, "-250000")),
         Act("closes XRP and SOL", _after(_close("XRPUSDT"), _close("SOLUSDT"))),
     )
 

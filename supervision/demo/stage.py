@@ -1,66 +1,89 @@
-"""A sandbox on loopback and an engine that watches it: the demo's world, real but for the money."""
+"""Sandboxes on loopback and an engine that watches them: the demo's world, real but for the money."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 import trio
 
 from actors.bus import Bus
 from actors.ledger import LedgerDesk, LedgerKeeper
-from exchanges.bybit import BybitEndpoints, BybitVenue
 from exchanges.clock import SystemClock
 from exchanges.network import TcpNetwork
 from exchanges.port import Credentials
-from exchanges.sandbox import AccountDescription, SandboxDescription, SandboxVenue, build_venue
-from exchanges.sandbox.bybit import BybitSandbox
+from exchanges.sandbox import SandboxDescription, SandboxVenue
+from exchanges.sandbox.houses import House, build_houses
+from exchanges.sandbox.rehearsal import Endpoints, run_rehearsal
 from exchanges.sandbox.server import SandboxServer
 from model.ledger import Store, open_store
 from model.ledger.journal import Journal
 from model.ledger.lease import make_lease
-from supervision.demo.cast import MASTER, Player
+from supervision.demo.cast import MASTER, MASTER_EXCHANGE, Player
 from supervision.engine import Engine, EngineParts
 from supervision.roster import FollowerAccount
+from supervision.settings.endpoints import loopback_addresses
+from supervision.venues import open_venue
 
 
 @attrs.frozen(kw_only=True)
 class Stage:
     """What a session plays on."""
 
-    venue: SandboxVenue
-    server: SandboxServer
-    port: int
+    houses: Mapping[str, House]
+    """By exchange, the master's first."""
+    endpoints: Endpoints
     engine: Engine
     bus: Bus
     store: Store
     players: tuple[Player, ...]
 
+    @property
+    def venue(self) -> SandboxVenue:
+        """Where the master trades."""
+        return self.houses[MASTER_EXCHANGE].core
+
+    @property
+    def server(self) -> SandboxServer:
+        """Through which the master's venue is reached."""
+        return self.houses[MASTER_EXCHANGE].server
+
+    @property
+    def port(self) -> int:
+        """Where the master's venue listens."""
+        port = urlsplit(self.endpoints[MASTER_EXCHANGE]["rest"]).port
+        assert port is not None
+        return port
+
+    def house(self, player: Player) -> House:
+        """Return the venue of a follower."""
+        return self.houses[player.settings.exchange]
+
 
 @asynccontextmanager
 async def open_stage(
     directory: Path,
-    description: SandboxDescription,
+    descriptions: Mapping[str, SandboxDescription],
     players: Sequence[Player],
     *,
     ledger_url: str | None = None,
 ) -> AsyncIterator[Stage]:
-    """Serve the venue on a free port of loopback and run an engine.
+    """Serve the venues on free ports of loopback and run an engine; ``descriptions`` are by exchange.
 
     The ledger is a new file in ``directory`` where ``ledger_url`` names no other.
     """
-    venue = build_venue(description)
-    server = SandboxServer(BybitSandbox(venue))
+    houses = build_houses(descriptions)
     store = open_store(ledger_url or f"sqlite:///{directory / 'ledger.db'}")
     try:
         async with trio.open_nursery() as nursery:
-            port = await nursery.start(server.serve_tcp)
+            endpoints = await nursery.start(partial(run_rehearsal, houses, walk_period_s=None))
             bus = Bus()
-            engine = _engine(venue, port, store, bus, directory, players)
+            engine = _engine(houses, endpoints, store, bus, directory, players)
             stage = Stage(
-                venue=venue,
-                server=server,
-                port=port,
+                houses=houses,
+                endpoints=endpoints,
                 engine=engine,
                 bus=bus,
                 store=store,
@@ -84,19 +107,22 @@ async def _run(engine: Engine, *, task_status: trio.TaskStatus[trio.Event]) -> N
 
 
 def _engine(
-    venue: SandboxVenue,
-    port: int,
+    houses: Mapping[str, House],
+    endpoints: Endpoints,
     store: Store,
     bus: Bus,
     directory: Path,
     players: Sequence[Player],
 ) -> Engine:
-    clock = SystemClock()
+    clock, network = SystemClock(), TcpNetwork()
     ledger = LedgerDesk(store, journal=Journal(directory / "reductions"), publish=bus.publish)
     parts = EngineParts(
-        venues={"bybit": BybitVenue(loopback_endpoints(port), network=TcpNetwork(), clock=clock)},
-        master_exchange="bybit",
-        master_credentials=_credentials(venue, MASTER),
+        venues={
+            exchange: open_venue(loopback_addresses(exchange, urls), network=network, clock=clock)
+            for exchange, urls in endpoints.items()
+        },
+        master_exchange=MASTER_EXCHANGE,
+        master_credentials=_master_credentials(houses[MASTER_EXCHANGE]),
         ledger=ledger,
         make_keeper=lambda: LedgerKeeper(
             desk=ledger, lease=make_lease(store.database, holder="demo"), publish=bus.publish
@@ -104,30 +130,10 @@ def _engine(
         clock=clock,
         bus=bus,
     )
-    accounts = [
-        FollowerAccount(settings=it.settings, credentials=_credentials(venue, it.settings.name))
-        for it in players
-    ]
+    accounts = [FollowerAccount(settings=it.settings, credentials=it.credentials) for it in players]
     return Engine(parts, accounts, report=bus.publish)
 
 
-def loopback_endpoints(port: int) -> BybitEndpoints:
-    """Return the addresses of a Bybit sandbox on this machine."""
-    host = f"127.0.0.1:{port}"
-    return BybitEndpoints(
-        rest=f"http://{host}",
-        private_ws=f"ws://{host}/v5/private",
-        public_ws=f"ws://{host}/v5/public/linear",
-        trade_ws=f"ws://{host}/v5/trade",
-        paced=False,
-    )
-
-
-def _credentials(venue: SandboxVenue, name: str) -> Credentials:
-    account = venue.account(name)
+def _master_credentials(house: House) -> Credentials:
+    account = house.core.account(MASTER)
     return Credentials(api_key=account.api_key, api_secret=account.api_secret)
-
-
-def accounts_of(master: AccountDescription, players: Sequence[Player]) -> tuple[AccountDescription, ...]:
-    """Return every account that the sandbox opens."""
-    return (master, *(player.account for player in players))

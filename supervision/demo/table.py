@@ -1,81 +1,181 @@
-"""The live picture: the master's legs, every follower beside them, latencies and restarts."""
+"""The live picture: the master's legs, the followers of each venue below, latencies and restarts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+import attrs
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from actors.messages import FollowerStatus, LegStatus
-from model.amounts import format_decimal
+from model.amounts import ZERO, format_decimal
 from model.settings import FollowerSettings, SizingMode
-from supervision.demo.cast import MASTER, Player
+from supervision.demo.cast import MASTER, MASTER_EXCHANGE, Player
 from supervision.demo.stage import Stage
 from supervision.demo.watch import STAGES, Watch, percentile
 
 LEG_MARKS = {0: "", 1: "L", 2: "S"}
 """Behind a size that is one leg of two."""
-COLUMNS_MAX = 6
+LEGEND = "yellow: over a lot off target   –: not listed   ms: p50/p99 from master's frame"
+GAP = 2
+Row = list[Text]
+
+
+@attrs.frozen
+class Scene:
+    """What goes on, in words."""
+
+    title: str
+    progress: str = ""
 
 
 def draw(
-    stage: Stage, watch: Watch, statuses: Mapping[str, FollowerStatus], title: str, progress: str
+    stage: Stage, watch: Watch, statuses: Mapping[str, FollowerStatus], scene: Scene, *, width: int = 80
 ) -> RenderableType:
-    """Return the whole picture as it is now; it fits 80 columns."""
-    symbols = _symbols(stage, statuses)
-    table = Table(expand=True, title=f"master: {title}", title_justify="left", caption=progress)
-    table.add_column("account", no_wrap=True)
-    table.add_column("equity", justify="right", no_wrap=True)
-    table.add_column("sizing", no_wrap=True)
-    for symbol in symbols:
-        table.add_column(symbol.removesuffix("USDT"), justify="right", no_wrap=True)
-    table.add_row(*_master_row(stage, symbols), style="bold")
+    """Return the whole picture as it is now.
+
+    It takes ``width`` columns at most, by leaving out the symbols that moved longest ago, and 24 lines
+    with nine followers.
+    """
+    columns = [_names(stage), *_facts(stage, statuses)]
+    columns += _fitting(
+        (_sizes(stage, statuses, symbol) for symbol in _symbols(stage, watch, statuses)),
+        width - sum(_width(column) + GAP for column in columns),
+    )
+    parts: list[RenderableType] = [_heading(scene), _grid(columns, 0, 2)]
+    first = 2
+    for exchange in stage.houses:
+        count = sum(it.settings.exchange == exchange for it in stage.players)
+        parts += [_venue(exchange, watch), _grid(columns, first, first + count)]
+        first += count
+    return Group(*parts, Text(LEGEND, style="dim"), _footer(watch))
+
+
+@attrs.frozen
+class _Column:
+    """Cells from top to bottom: the heading, the master's, each player's."""
+
+    cells: Row
+    right: bool = False
+    symbol: str = ""
+
+
+def _width(column: _Column) -> int:
+    return max(line.cell_len for cell in column.cells for line in cell.split())
+
+
+def _fitting(columns: Iterable[_Column], room: int) -> list[_Column]:
+    """Return the columns that fit, newest movers first, in alphabetical order."""
+    kept: list[_Column] = []
+    for column in columns:
+        room -= _width(column) + (GAP if kept else 0)
+        if room < 0:
+            break
+        kept.append(column)
+    return sorted(kept, key=lambda column: column.symbol)
+
+
+def _grid(columns: Sequence[_Column], begin: int, end: int) -> Table:
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    for column in columns:
+        grid.add_column(justify="right" if column.right else "left", width=_width(column), no_wrap=True)
+    for number in range(begin, end):
+        grid.add_row(*(column.cells[number] for column in columns))
+    return grid
+
+
+def _heading(scene: Scene) -> RenderableType:
+    grid = Table.grid(expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(Text(f"master: {scene.title}", style="bold italic"), Text(scene.progress, style="dim"))
+    return grid
+
+
+def _venue(exchange: str, watch: Watch) -> Text:
+    times = watch.latencies.get(exchange, {})
+    parts = []
+    for stage in STAGES:
+        p50, p99 = percentile(times.get(stage, ()), 0.5), percentile(times.get(stage, ()), 0.99)
+        if p50 is not None and p99 is not None:
+            parts.append(f"{stage} {p50:.0f}/{p99:.0f}")
+    figures = f"{', '.join(parts)} ms" if parts else ""
+    return Text.assemble((f"{exchange.capitalize():<13}", "bold cyan"), (figures, "dim"))
+
+
+def _names(stage: Stage) -> _Column:
+    def named(it: Player) -> str:
+        return f"  {it.name}{' hedge' if it.hedge else ' sub' if it.owner else ''}"
+
+    return _Column([Text(), Text(MASTER, style="bold"), *(Text(named(it)) for it in stage.players)])
+
+
+def _facts(stage: Stage, statuses: Mapping[str, FollowerStatus]) -> list[_Column]:
+    equities, sizings = (
+        [Text("equity"), Text(_money(stage.venue.balance(MASTER).equity), style="bold")],
+        [
+            Text("sizing"),
+            Text(f"on {MASTER_EXCHANGE.capitalize()}"),
+        ],
+    )
     for player in stage.players:
-        table.add_row(*_follower_row(stage, player, statuses.get(player.settings.name), symbols))
-    return Group(table, Panel(_footer(watch), title="sizes; yellow (target) where off by more than a lot"))
+        sizings.append(Text(_sizing(player.settings)))
+        status = statuses.get(player.name)
+        if status is None:
+            equities.append(Text("restarts", style="bold red"))
+        else:
+            equities.append(Text("?" if status.equity is None else _money(Decimal(status.equity))))
+    return [_Column(equities, right=True), _Column(sizings)]
 
 
-def _symbols(stage: Stage, statuses: Mapping[str, FollowerStatus]) -> Sequence[str]:
+def _symbols(stage: Stage, watch: Watch, statuses: Mapping[str, FollowerStatus]) -> Sequence[str]:
+    """Return what anybody holds or should hold under the master's names, what moved last first."""
     held = {leg.symbol for leg in stage.venue.account(MASTER).open_positions()}
-    for status in statuses.values():
-        held |= {leg.symbol for leg in status.legs}
-    return sorted(held)[:COLUMNS_MAX]
+    theirs = {(it.settings.exchange, leg.symbol) for it, leg in _legs(stage, statuses) if _is_held(leg)}
+    held |= {
+        symbol
+        for symbol in stage.venue.listings
+        if any((exchange, house.name_of(symbol)) in theirs for exchange, house in stage.houses.items())
+    }
+    moved = {symbol: place for place, symbol in enumerate(watch.moved)}
+    return sorted(held, key=lambda symbol: (-moved.get(symbol, -1), symbol))
 
 
-def _master_row(stage: Stage, symbols: Sequence[str]) -> list[RenderableType]:
-    account = stage.venue.account(MASTER)
-    cells: dict[str, list[str]] = {}
-    for leg in account.open_positions():
-        cells.setdefault(leg.symbol, []).append(format_decimal(leg.size) + LEG_MARKS[leg.position_idx])
-    return [
-        MASTER,
-        _money(stage.venue.balance(account).equity),
-        "",
-        *("\n".join(cells.get(it, ())) for it in symbols),
-    ]
+def _sizes(stage: Stage, statuses: Mapping[str, FollowerStatus], symbol: str) -> _Column:
+    held = (leg for leg in stage.venue.account(MASTER).open_positions() if leg.symbol == symbol)
+    legs = [format_decimal(leg.size) + LEG_MARKS[leg.position_idx] for leg in held]
+    cells = [Text(symbol.removesuffix("USDT")), Text("\n".join(legs), style="bold")]
+    cells += [_cell(stage, player, statuses.get(player.name), symbol) for player in stage.players]
+    return _Column(cells, right=True, symbol=symbol)
 
 
-def _follower_row(
-    stage: Stage, player: Player, status: FollowerStatus | None, symbols: Sequence[str]
-) -> list[RenderableType]:
-    settings = player.settings
-    sizing = _sizing(settings) + (" hedge" if player.hedge else "")
-    if status is None:
-        return [settings.name, Text("restarting", style="bold red"), sizing]
-    equity = "?" if status.equity is None else _money(Decimal(status.equity))
-    cells: dict[str, list[Text]] = {}
-    for leg in status.legs:
-        cells.setdefault(leg.symbol, []).append(_cell(stage, leg))
-    return [settings.name, equity, sizing, *(Text("\n").join(cells.get(it, ())) for it in symbols)]
+def _legs(stage: Stage, statuses: Mapping[str, FollowerStatus]) -> Iterable[tuple[Player, LegStatus]]:
+    return (
+        (player, leg)
+        for player in stage.players
+        if player.name in statuses
+        for leg in statuses[player.name].legs
+    )
 
 
-def _cell(stage: Stage, leg: LegStatus) -> Text:
-    mark = LEG_MARKS[leg.position_idx]
-    if abs(Decimal(leg.drift)) <= stage.venue.listing(leg.symbol).lot_size:
-        return Text(leg.position + mark, style="green")
-    return Text(f"{leg.position}{mark} ({leg.target})", style="yellow")
+def _is_held(leg: LegStatus) -> bool:
+    return any(Decimal(text) != ZERO for text in (leg.position, leg.target))
+
+
+def _cell(stage: Stage, player: Player, status: FollowerStatus | None, symbol: str) -> Text:
+    house = stage.house(player)
+    name = house.name_of(symbol)
+    if name is None:
+        return Text("–", style="dim")
+    lot = house.core.listing(name).lot_size
+    legs = [leg for leg in (status.legs if status else ()) if leg.symbol == name and _is_held(leg)]
+    return Text("\n").join(_leg(leg, lot) for leg in legs)
+
+
+def _leg(leg: LegStatus, lot: Decimal) -> Text:
+    is_there = abs(Decimal(leg.drift)) <= lot
+    return Text(leg.position + LEG_MARKS[leg.position_idx], style="green" if is_there else "yellow")
 
 
 def _sizing(settings: FollowerSettings) -> str:
@@ -92,24 +192,12 @@ def _sizing(settings: FollowerSettings) -> str:
 def _footer(watch: Watch) -> Text:
     live = ("live", "green") if watch.master_live else ("lost", "bold red")
     copies = ", ".join(f"{count} {state}" for state, count in sorted(watch.copies.items())) or "none yet"
-    restarts = ", ".join(f"{name} {count}" for name, count in watch.restarts.items()) or "none"
     return Text.assemble(
         "master stream ",
         live,
         f"   changes {len(watch.change_ids)}   copies: {copies}\n",
-        f"from the master's frame until\n{_latencies(watch)}\n",
-        f"restarts: {restarts}\n",
         ("\n".join(watch.recent), "dim"),
     )
-
-
-def _latencies(watch: Watch) -> str:
-    parts = []
-    for stage in STAGES:
-        p50, p99 = percentile(watch.latencies[stage], 0.5), percentile(watch.latencies[stage], 0.99)
-        if p50 is not None and p99 is not None:
-            parts.append(f"  {stage:<12} p50 {p50:4.0f} ms   p99 {p99:4.0f} ms")
-    return "\n".join(parts) or "  nothing yet"
 
 
 def _money(value: Decimal) -> str:

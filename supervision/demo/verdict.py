@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from exchanges.sandbox.houses import House
 from model.amounts import ZERO, format_decimal
 from model.copy import CopyState
 from supervision.demo.cast import MASTER, Player
@@ -57,10 +58,10 @@ class Verdict:
 
 def judge(stage: Stage, watch: Watch, *, seconds: float, settled: bool) -> Verdict:
     """Look at the venue's own books and at the ledger; the engine's word does not count."""
-    legs = {it.settings.name: _legs(stage, it) for it in stage.players}
+    legs = {it.name: _legs(stage, it) for it in stage.players}
     rows = stage.store.copies(limit=COPIES_MAX)
     answered = {(row.follower, row.change_id) for row in rows if row.state.is_final}
-    twice = stage.venue.ledger.sent_twice()
+    twice = {key: n for house in stage.houses.values() for key, n in house.core.ledger.sent_twice().items()}
     problems = [
         *([] if settled else ["the engine did not come to rest"]),
         *_off_target(legs),
@@ -70,7 +71,11 @@ def judge(stage: Stage, watch: Watch, *, seconds: float, settled: bool) -> Verdi
         ),
         *_unanswered(stage, watch, answered),
         *(f"{row.follower}: copy {row.copy_id} has no outcome" for row in rows if not row.state.is_final),
-        *(f"the sandbox failed: {error!r}" for error in stage.server.crashes),
+        *(
+            f"the sandbox of {exchange} failed: {error!r}"
+            for exchange, house in stage.houses.items()
+            for error in house.server.crashes
+        ),
     ]
     if watch.missed_events:
         problems.append(f"{watch.missed_events} events were missed: the figures are incomplete")
@@ -79,11 +84,11 @@ def judge(stage: Stage, watch: Watch, *, seconds: float, settled: bool) -> Verdi
         "changes": len(watch.change_ids),
         "copies": dict(Counter(row.state.value for row in rows)),
         "skips": dict(Counter(row.reason.value for row in rows if _is_skip(row.state) and row.reason)),
-        "orders": {"sent": _orders(stage), "twice": len(twice)},
-        "latency_ms": {it: _figures(watch.latencies[it]) for it in STAGES},
+        "orders": {"sent": sum(_orders(house) for house in stage.houses.values()), "twice": len(twice)},
+        "venues": {exchange: _venue(stage, exchange, watch) for exchange in stage.houses},
         "restarts": dict(watch.restarts),
         "master": _master(stage),
-        "followers": [_follower(stage, it, legs[it.settings.name]) for it in stage.players],
+        "followers": [_follower(stage, it, legs[it.name]) for it in stage.players],
     }
     return Verdict(summary=summary, problems=tuple(problems))
 
@@ -93,9 +98,9 @@ def _is_skip(state: CopyState) -> bool:
 
 
 def _legs(stage: Stage, player: Player) -> list[LegVerdict]:
-    name = player.settings.name
-    held = {(leg.symbol, leg.position_idx): leg.size for leg in stage.venue.account(name).open_positions()}
-    holdings = {(it.leg.symbol, it.leg.position_idx): it for it in stage.store.holdings(name)}
+    core = stage.house(player).core
+    held = {(leg.symbol, leg.position_idx): leg.size for leg in core.account(player.name).open_positions()}
+    holdings = {(it.leg.symbol, it.leg.position_idx): it for it in stage.store.holdings(player.name)}
     verdicts = []
     for key in sorted({*held, *(key for key, holding in holdings.items() if holding.target)}):
         holding = holdings.get(key)
@@ -105,7 +110,7 @@ def _legs(stage: Stage, player: Player) -> list[LegVerdict]:
                 position_idx=key[1],
                 target=ZERO if holding is None else holding.target,
                 position=held.get(key, ZERO),
-                lot=stage.venue.listing(key[0]).lot_size,
+                lot=core.listing(key[0]).lot_size,
                 skipped=None if holding is None or holding.skipped is None else holding.skipped.value,
             )
         )
@@ -122,14 +127,22 @@ def _off_target(legs: dict[str, list[LegVerdict]]) -> Iterable[str]:
 
 def _unanswered(stage: Stage, watch: Watch, answered: set[tuple[str, str]]) -> Iterable[str]:
     for player in stage.players:
-        name = player.settings.name
-        missing = sum((name, change_id) not in answered for change_id in watch.change_ids)
+        missing = sum((player.name, change_id) not in answered for change_id in watch.change_ids)
         if missing:
-            yield f"{name}: {missing} changes of the master have no outcome"
+            yield f"{player.name}: {missing} changes of the master have no outcome"
 
 
-def _orders(stage: Stage) -> int:
-    return sum(row.account != MASTER for row in stage.venue.ledger)
+def _orders(house: House) -> int:
+    return sum(row.account != MASTER for row in house.core.ledger)
+
+
+def _venue(stage: Stage, exchange: str, watch: Watch) -> dict[str, Any]:
+    times = watch.latencies.get(exchange, {})
+    return {
+        "followers": sum(it.settings.exchange == exchange for it in stage.players),
+        "orders": _orders(stage.houses[exchange]),
+        "latency_ms": {stage: _figures(times.get(stage, [])) for stage in STAGES},
+    }
 
 
 def _master(stage: Stage) -> list[dict[str, str | int]]:
@@ -144,9 +157,10 @@ def _follower(stage: Stage, player: Player, legs: list[LegVerdict]) -> dict[str,
     return {
         "name": settings.name,
         "exchange": settings.exchange,
+        "sub_account": bool(player.owner),
         "sizing": settings.sizing.mode.value,
         "hedge": player.hedge,
-        "equity": format_decimal(round(stage.venue.balance(settings.name).equity, 2)),
+        "equity": format_decimal(round(stage.house(player).core.balance(player.name).equity, 2)),
         "legs": [_leg(it) for it in legs],
     }
 

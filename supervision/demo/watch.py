@@ -11,6 +11,7 @@ from supervision.events import ActorRestarting
 
 CAPACITY = 100_000
 STAGES = ("sent", "acknowledged", "filled")
+RECENT_MAX = 3
 
 
 @attrs.define
@@ -18,10 +19,13 @@ class Watch:
     """Counts and times since the session began; latencies in ms from receiving the master's frame."""
 
     change_ids: set[str] = attrs.field(factory=set)
+    moved: dict[str, None] = attrs.field(factory=dict)
+    """The master's symbols, in the order of their last changes."""
     copies: Counter[str] = attrs.field(factory=Counter)
     restarts: Counter[str] = attrs.field(factory=Counter)
-    latencies: dict[str, list[float]] = attrs.field(factory=lambda: {stage: [] for stage in STAGES})
-    recent: deque[str] = attrs.field(factory=lambda: deque(maxlen=6))
+    latencies: dict[str, dict[str, list[float]]] = attrs.field(factory=dict)
+    """By exchange and stage."""
+    recent: deque[str] = attrs.field(factory=lambda: deque(maxlen=RECENT_MAX))
     master_live: bool = False
     missed_events: int = 0
 
@@ -39,6 +43,8 @@ class Watch:
         match event:
             case MasterChangeSeen(change=change):
                 self.change_ids.add(change.change_id)
+                self.moved.pop(change.leg.symbol, None)
+                self.moved[change.leg.symbol] = None
             case CopyFinished():
                 self._take_copy(event)
             case ActorRestarting(name=name, delay_s=delay_s):
@@ -52,10 +58,11 @@ class Watch:
         self.copies[event.state.value] += 1
         if event.caught_up:
             return  # judged late on purpose: its time tells how long somebody was away
+        venue = self.latencies.setdefault(event.exchange, {stage: [] for stage in STAGES})
         times = (event.received_to_sent_ms, event.received_to_acknowledged_ms, event.received_to_filled_ms)
         for stage, value in zip(STAGES, times, strict=True):
             if value is not None:
-                self.latencies[stage].append(value)
+                venue[stage].append(value)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

@@ -124,6 +124,12 @@ def default_addresses(venue: str, network: Network = Network.MAINNET) -> VenueAd
     return VenueAddresses(venue=venue, network=network, urls=_PUBLISHED[venue, network])
 
 
+def loopback_addresses(venue: str, urls: Mapping[str, str]) -> VenueAddresses:
+    """Return addresses on this machine by the keys of the file, unpaced; a sandbox signs for testnets."""
+    network = Network.TESTNET if venue == "hyperliquid" else Network.MAINNET
+    return VenueAddresses(venue=venue, network=network, urls=dict(urls), pacing=Pacing.NONE, given=True)
+
+
 def read_addresses(venue: str, table: Table) -> VenueAddresses:
     """Read `[endpoints.VENUE]`."""
     network = _network(venue, table)

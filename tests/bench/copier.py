@@ -17,19 +17,20 @@ from actors.bus import Bus, Gap
 from actors.events import CopyFinished, FollowerStateChanged, MasterStreamChanged
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.messages import Describe, MasterStatus
-from exchanges.bybit import BybitVenue
 from exchanges.clock import SystemClock
 from exchanges.network import TcpNetwork
+from exchanges.sandbox.houses import KINDS
 from model.amounts import use_money_context
 from model.ledger import open_store
 from model.ledger.journal import Journal
 from model.ledger.lease import make_lease
-from supervision.demo.stage import loopback_endpoints
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
 from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.logs import start_logs
+from supervision.settings.endpoints import loopback_addresses
 from supervision.settings.engine import LogSettings
+from supervision.venues import open_venue
 from tests.bench.accounts import MASTER, credentials, followers
 from tests.bench.link import serve_commands
 
@@ -46,8 +47,10 @@ class Copier:
         self._desk = LedgerDesk(
             self._store, journal=Journal(Path(directory) / "journal"), publish=self._bus.publish
         )
+        exchange = "bybit"
+        addresses = loopback_addresses(exchange, KINDS[exchange].endpoints("127.0.0.1", port))
         parts = EngineParts(
-            venues={"bybit": BybitVenue(loopback_endpoints(port), network=TcpNetwork(), clock=clock)},
+            venues={exchange: open_venue(addresses, network=TcpNetwork(), clock=clock)},
             master_exchange="bybit",
             master_credentials=credentials(MASTER),
             ledger=self._desk,

@@ -18,9 +18,10 @@ from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
 from exchanges.sandbox import AccountDescription, SandboxDescription, describe_account
 from model.copy import CopyState
 from model.settings import FollowerSettings, Join, Sizing, SizingMode
-from supervision.demo.cast import MASTER, Player
+from supervision.demo.cast import MASTER, Player, accounts_by_venue
+from supervision.demo.market import describe_venues
 from supervision.demo.settling import wait_ready, wait_settled
-from supervision.demo.stage import Stage, accounts_of, open_stage
+from supervision.demo.stage import Stage, open_stage
 from tests.distance import serve_distance
 
 D = Decimal
@@ -88,8 +89,8 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 @pytest.fixture
-def description() -> SandboxDescription:
-    return SandboxDescription(accounts=accounts_of(MASTER_ACCOUNT, PLAYERS))
+def venues() -> dict[str, SandboxDescription]:
+    return describe_venues(accounts_by_venue(MASTER_ACCOUNT, PLAYERS))
 
 
 async def after(stage: Stage, act: Callable[..., Any], *arguments: Any) -> dict[str, Positions]:
@@ -106,11 +107,11 @@ async def test_what_pybit_trades_is_copied(
     tmp_path: Path,
     ledger_url: str,
     point_at: Callable[[int], None],
-    description: SandboxDescription,
+    venues: dict[str, SandboxDescription],
 ) -> None:
     with trio.fail_after(3 * WAIT_S):
         async with (
-            open_stage(tmp_path, description, PLAYERS, ledger_url=ledger_url) as stage,
+            open_stage(tmp_path, venues, PLAYERS, ledger_url=ledger_url) as stage,
             trio.open_nursery() as nursery,
         ):
             distant_port = await nursery.start(serve_distance, stage.port)

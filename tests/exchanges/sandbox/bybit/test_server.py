@@ -2,16 +2,14 @@
 
 import time
 from decimal import Decimal
-from functools import partial
 
 import trio
 import trio.testing
 
 from exchanges.network import MemoryNetwork
-from exchanges.sandbox import FaultKind, OrderIntent, SandboxDescription, SandboxVenue, describe_account
+from exchanges.sandbox import FaultKind, OrderIntent, SandboxVenue
 from exchanges.sandbox.bybit import BybitServer
 from exchanges.sandbox.events import OrderChanged
-from exchanges.sandbox.rehearsal import run_rehearsal
 from exchanges.sandbox.turns import Turns
 from model.leg import Side
 from tests.exchanges.sandbox.bybit.client import order
@@ -93,20 +91,3 @@ async def test_a_venue_outlives_its_servers(autojump_clock, nursery):
     filled.append(await delayed_fill(venue))
 
     assert filled == [D("0.01"), D("0.01")]
-
-
-async def test_a_rehearsal_serves_and_walks(nursery):
-    description = SandboxDescription(accounts=(describe_account("m", D(1000)),), prices={"BTCUSDT": D(100)})
-    rehearsal = await nursery.start(partial(run_rehearsal, description, walk_period_s=0.01))
-    port = int(rehearsal.endpoints["rest"].rsplit(":", 1)[1])
-    stream = await trio.open_tcp_stream("127.0.0.1", port)
-    await stream.send_all(b"GET /v5/market/time HTTP/1.1\r\nHost: x\r\n\r\n")
-    with trio.fail_after(5):
-        answer = await stream.receive_some()
-        while rehearsal.venue.mark("BTCUSDT") == 100:
-            await trio.sleep(0.01)
-    await stream.aclose()
-    nursery.cancel_scope.cancel()
-
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert rehearsal.endpoints["trade_ws"] == f"ws://127.0.0.1:{port}/v5/trade"
