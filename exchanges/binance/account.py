@@ -20,6 +20,7 @@ from exchanges.binance.stream import BinancePrivateStream, StreamParts, open_pri
 from exchanges.binance.wire import (
     AccountConfig,
     SymbolConfig,
+    format_leverage,
     parse_account_config,
     parse_order,
     parse_position,
@@ -33,7 +34,6 @@ from exchanges.errors import MalformedMessage, Refusal, RequestRejected
 from exchanges.pacing import Urgency
 from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, PositionReport
-from model.amounts import format_decimal
 from model.key_check import KeyReport
 from model.leg import Leg, PositionMode
 from model.order import OrderReport
@@ -142,7 +142,7 @@ class BinanceAccount:
             raise RequestRejected(
                 f"leverage is a whole number: {leverage}", refusal=Refusal.LEVERAGE, exchange=EXCHANGE
             )
-        params = (("symbol", leg.symbol), ("leverage", format_decimal(leverage)))
+        params = format_leverage(leg.symbol, leverage)
         found = await self._rest.change_setting(LEVERAGE_PATH, params, weight=1)
         with reading("leverage"):
             got = positive(found["leverage"]) if found else leverage

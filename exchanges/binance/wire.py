@@ -183,14 +183,19 @@ def unknown_wallet(venue_time_ms: int) -> WalletReport:
 
 
 def format_order(order: OrderRequest) -> Params:
-    """Return the parameters of a new order, without time and signature.
+    """Return the parameters of a new order, without time and signature, in the official client's order.
 
     In hedge mode ``reduceOnly`` must not be sent; there the position side and the side together say
     whether an order opens or closes, and a close larger than the position is refused.
 
     Raises: RequestRejected (PARAMETER) for an order that would do the opposite of what it says.
     """
-    params = [("symbol", order.leg.symbol), ("side", order.side.name)]
+    market = order.price is None
+    params = [
+        ("symbol", order.leg.symbol),
+        ("side", order.side.name),
+        ("type", "MARKET" if market else "LIMIT"),
+    ]
     position_side = POSITION_SIDES.get(order.leg.position_idx)
     if position_side is not None:
         closes = order.side is not LEG_SIDES[order.leg.position_idx]
@@ -201,13 +206,19 @@ def format_order(order: OrderRequest) -> Params:
                 exchange=EXCHANGE,
             )
         params.append(("positionSide", position_side))
-    params.append(("type", "MARKET" if order.price is None else "LIMIT"))
-    params.append(("quantity", format_decimal(order.quantity)))
-    if order.price is not None:
-        params += [("price", format_decimal(order.price)), ("timeInForce", "IOC")]
+    if not market:
+        params.append(("timeInForce", "IOC"))
     if order.reduce_only and position_side is None:
         params.append(("reduceOnly", "true"))
+    params.append(("quantity", format_decimal(order.quantity)))
+    if order.price is not None:
+        params.append(("price", format_decimal(order.price)))
     return (*params, ("newClientOrderId", order.client_order_id), ("newOrderRespType", "RESULT"))
+
+
+def format_leverage(symbol: str, leverage: Decimal) -> Params:
+    """Return the parameters that set a symbol's leverage, a whole number."""
+    return (("symbol", symbol), ("leverage", format_decimal(leverage)))
 
 
 def parse_order(found: object, leg: Leg) -> OrderReport:

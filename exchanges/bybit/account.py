@@ -1,6 +1,5 @@
 """One account on Bybit: its reads, its settings, its stream and its orders."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
@@ -18,6 +17,7 @@ from exchanges.bybit.stream import BybitPrivateStream, open_private_stream
 from exchanges.bybit.wire import (
     CATEGORY,
     COIN,
+    format_leverage,
     parse_execution,
     parse_order,
     parse_position,
@@ -28,7 +28,7 @@ from exchanges.errors import MalformedMessage
 from exchanges.network import Network
 from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
-from model.amounts import ZERO, format_decimal
+from model.amounts import ZERO
 from model.key_check import KeyReport
 from model.leg import ONE_WAY, Leg, PositionMode
 from model.order import OrderReport, OrderState
@@ -113,9 +113,7 @@ class BybitAccount:
 
     async def set_leverage(self, leg: Leg, leverage: Decimal) -> None:
         """Set it for both sides of the symbol; "not modified" is success."""
-        value = format_decimal(leverage)
-        body = {"category": CATEGORY, "symbol": leg.symbol, "buyLeverage": value, "sellLeverage": value}
-        await self._rest.change_setting("/v5/position/set-leverage", json.dumps(body, separators=(",", ":")))
+        await self._rest.change_setting("/v5/position/set-leverage", format_leverage(leg.symbol, leverage))
 
     async def position_mode(self, symbol: str) -> PositionMode:
         """Tell the mode the account has for the symbol; modes are mixed freely across symbols."""

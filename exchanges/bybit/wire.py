@@ -51,8 +51,11 @@ ORDER_STATES = {
     "Rejected": OrderState.REJECTED,
 }
 _NO_REASON = frozenset({"", "EC_NoError", "UNKNOWN", None})
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
-"""Built once, like _READER: json.dumps and json.loads build one for every frame."""
+_ENCODER = json.JSONEncoder()
+"""With its spaces, as the official client writes: the same order is the same bytes under the same signature.
+
+Built once, like _READER: json.dumps and json.loads build one for every frame.
+"""
 
 
 def load(text: str | bytes) -> Any:
@@ -209,7 +212,14 @@ def format_order(order: OrderRequest) -> str:
         fields["orderType"] = "Limit"
         fields["price"] = format_decimal(order.price)
         fields["timeInForce"] = "IOC"
-    return _COMPACT.encode(fields)
+    return _ENCODER.encode(fields)
+
+
+def format_leverage(symbol: str, leverage: Decimal) -> str:
+    """Return the JSON text of set-leverage's parameters: both sides get the same."""
+    value = format_decimal(leverage)
+    fields = {"category": CATEGORY, "symbol": symbol, "buyLeverage": value, "sellLeverage": value}
+    return _ENCODER.encode(fields)
 
 
 def parse_order_ack(data: object, order: OrderRequest, *, venue_time_ms: int) -> OrderReport:

@@ -1,17 +1,21 @@
 """What we sign is what Binance's own client signs."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qsl
 
+import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchanges.binance.signing import Signer
-from exchanges.binance.wire import format_order
+from exchanges.binance.wire import format_leverage, format_order
 from exchanges.port import Credentials
+from model.amounts import format_decimal
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, Side
 from model.order import OrderRequest
 
@@ -111,16 +115,14 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.leg}-{order.side.name}")
-def test_an_order_as_the_official_client_would_send_it(order: OrderRequest, signer: Signer) -> None:
-    """The whole request of the client, caught at its session."""
+def sent_by_the_client(call: Callable[[Any], object]) -> tuple[str, int]:
+    """Return the query that the official client makes of a call, caught at its session, and its time."""
     from binance_common.configuration import ConfigurationRestAPI
     from binance_sdk_derivatives_trading_usds_futures.rest_api import DerivativesTradingUsdsFuturesRestAPI
 
-    params = dict(format_order(order))
     caught: list[str] = []
 
-    def catch(session, request, **_):
+    def catch(session: Any, request: Any, **_: Any) -> None:
         caught.append(request.url)
         raise ConnectionResetError
 
@@ -128,12 +130,27 @@ def test_an_order_as_the_official_client_would_send_it(order: OrderRequest, sign
         ConfigurationRestAPI(api_key=DOC_KEY, api_secret=DOC_SECRET, base_path="http://x.test", retries=0)
     )
     with patch("requests.Session.send", catch), pytest.raises(ConnectionResetError):
-        client.new_order(
+        call(client)
+    query = caught[0].partition("?")[2]
+    return query, int(dict(parse_qsl(query))["timestamp"])
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.leg}-{order.side.name}")
+@settings(max_examples=25, deadline=None)
+@given(quantity=decimals, price=decimals)
+def test_an_order_is_the_official_clients_byte_for_byte(order, quantity, price) -> None:
+    order = attrs.evolve(
+        order, quantity=Decimal(quantity), price=None if order.price is None else Decimal(price)
+    )
+    params = dict(format_order(order))
+
+    theirs, time_ms = sent_by_the_client(
+        lambda client: client.new_order(
             symbol=order.leg.symbol,
             side=order.side.name,
             type="MARKET" if order.price is None else "LIMIT",
-            quantity=0.25,
-            price=None if order.price is None else float(order.price),
+            quantity=format_decimal(order.quantity),
+            price=None if order.price is None else format_decimal(order.price),
             time_in_force=None if order.price is None else "IOC",
             position_side=params.get("positionSide"),
             reduce_only=params.get("reduceOnly"),
@@ -141,16 +158,19 @@ def test_an_order_as_the_official_client_would_send_it(order: OrderRequest, sign
             new_order_resp_type="RESULT",
             recv_window=3000,
         )
+    )
 
-    theirs = dict(parse_qsl(caught[0].split("?")[1]))
-    ours = signer.query(format_order(order), timestamp_ms=int(theirs["timestamp"]), window_ms=3000)
-    mine = dict(parse_qsl(ours))
-    assert {name for name in mine if name != "signature"} == {it for it in theirs if it != "signature"}
-    for name in mine.keys() - {"signature", "quantity", "price"}:
-        assert mine[name] == theirs[name]
-    for name in mine.keys() & {"quantity", "price"}:
-        assert Decimal(mine[name]) == Decimal(theirs[name])
-        assert "E" not in mine[name].upper()
+    signer = Signer(Credentials(api_key=DOC_KEY, api_secret=DOC_SECRET))
+    assert signer.query(format_order(order), timestamp_ms=time_ms, window_ms=3000) == theirs
+
+
+def test_a_leverage_is_the_official_clients_byte_for_byte(signer: Signer) -> None:
+    theirs, time_ms = sent_by_the_client(
+        lambda client: client.change_initial_leverage(symbol="ETHUSDT", leverage=7, recv_window=5000)
+    )
+
+    ours = format_leverage("ETHUSDT", Decimal("7.00"))
+    assert signer.query(ours, timestamp_ms=time_ms, window_ms=5000) == theirs
 
 
 def test_a_signer_prints_no_secret(signer: Signer) -> None:

@@ -163,6 +163,8 @@ def test_any_order_is_formatted_and_signed_as_the_official_client_does(
     assert action == theirs
     ours = Agent(KEY, chain="mainnet").sign(action, nonce)["signature"]
     assert same_numbers(ours, official_signature(theirs, nonce, vault=None, expires=None, mainnet=True))
+    signer = official.recover_agent_or_user_from_l1_action(action, ours, None, nonce, None, True)
+    assert signer.lower() == ADDRESS
 
 
 def wire_text(value: Decimal) -> str:
