@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from exchanges.binance import BinanceEndpoints, BinanceVenue
 from exchanges.bybit import BybitEndpoints, BybitVenue
 from exchanges.clock import Clock
 from exchanges.hyperliquid import HyperliquidEndpoints, HyperliquidVenue
@@ -34,6 +35,18 @@ def _bybit(addresses: VenueAddresses, network: Network, clock: Clock) -> Venue:
     return BybitVenue(endpoints, network=network, clock=clock)
 
 
+def _binance(addresses: VenueAddresses, network: Network, clock: Clock) -> Venue:
+    endpoints = BinanceEndpoints(
+        rest=addresses["rest"],
+        stream_ws=addresses["stream_ws"],
+        market_ws=addresses.get("market_ws"),
+        trade_ws=addresses.get("trade_ws"),
+        sapi=addresses.get("sapi"),
+        paced=addresses.pacing is Pacing.VENUE,
+    )
+    return BinanceVenue(endpoints, network=network, clock=clock)
+
+
 def _hyperliquid(addresses: VenueAddresses, network: Network, clock: Clock) -> Venue:
     endpoints = HyperliquidEndpoints(
         rest=addresses["rest"],
@@ -44,4 +57,4 @@ def _hyperliquid(addresses: VenueAddresses, network: Network, clock: Clock) -> V
     return HyperliquidVenue(endpoints, network=network, clock=clock)
 
 
-_BUILDERS: Mapping[str, Build] = {"bybit": _bybit, "hyperliquid": _hyperliquid}
+_BUILDERS: Mapping[str, Build] = {"bybit": _bybit, "binance": _binance, "hyperliquid": _hyperliquid}

@@ -4,18 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from exchanges.binance import BinanceEndpoints, BinanceVenue
 from exchanges.bybit import BybitEndpoints, BybitVenue
 from exchanges.clock import Clock, TrioClock
 from exchanges.hyperliquid import HyperliquidEndpoints, HyperliquidVenue
 from exchanges.network import MemoryNetwork
 from exchanges.port import Credentials, Venue
-from exchanges.sandbox import Account, AccountDescription, SandboxVenue, build_venue
+from exchanges.sandbox import Account, AccountDescription, SandboxVenue, build_venue, describe_account
+from exchanges.sandbox.binance import BinanceSandbox, binance_description
 from exchanges.sandbox.bybit import BybitSandbox
 from exchanges.sandbox.hyperliquid import HyperliquidSandbox, describe_wallet, hyperliquid_description
 from exchanges.sandbox.mirror import PriceMirror
 from exchanges.sandbox.server import SandboxServer
 
 BYBIT_HOST = "bybit.sandbox"
+BINANCE_HOST = "binance.sandbox"
 HYPERLIQUID_HOST = "hyperliquid.sandbox"
 
 
@@ -52,6 +55,18 @@ def bybit_endpoints(host: str = BYBIT_HOST) -> BybitEndpoints:
     )
 
 
+def binance_endpoints(host: str = BINANCE_HOST) -> BinanceEndpoints:
+    """Return where the Binance sandbox listens in memory."""
+    return BinanceEndpoints(
+        rest=f"http://{host}",
+        stream_ws=f"ws://{host}/private",
+        market_ws=f"ws://{host}/market",
+        trade_ws=f"ws://{host}/ws-fapi/v1",
+        sapi=f"http://{host}",
+        paced=False,
+    )
+
+
 def hyperliquid_endpoints(host: str = HYPERLIQUID_HOST) -> HyperliquidEndpoints:
     """Return where the Hyperliquid sandbox listens in memory."""
     return HyperliquidEndpoints(rest=f"http://{host}", ws=f"ws://{host}/ws", chain="testnet", paced=False)
@@ -67,6 +82,20 @@ def bybit_house(core: SandboxVenue) -> House:
         connect=lambda network, clock: BybitVenue(bybit_endpoints(), network=network, clock=clock),
         credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
         order_endpoint="order.create",
+    )
+
+
+def binance_house(accounts: Sequence[AccountDescription], clock: TrioClock) -> House:
+    """Return a house of USD-M accounts."""
+    core = build_venue(binance_description(accounts), clock=clock)
+    return House(
+        exchange="binance",
+        host=BINANCE_HOST,
+        core=core,
+        server=SandboxServer(BinanceSandbox(core)),
+        connect=lambda network, clock: BinanceVenue(binance_endpoints(), network=network, clock=clock),
+        credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
+        order_endpoint="order.place",
     )
 
 
@@ -91,7 +120,10 @@ def hyperliquid_house(accounts: Sequence[AccountDescription], clock: TrioClock) 
 Describe = Callable[..., AccountDescription]
 Open = Callable[[Sequence[AccountDescription], TrioClock], House]
 
-VENUES: Mapping[str, tuple[Describe, Open]] = {"hyperliquid": (describe_wallet, hyperliquid_house)}
+VENUES: Mapping[str, tuple[Describe, Open]] = {
+    "binance": (describe_account, binance_house),
+    "hyperliquid": (describe_wallet, hyperliquid_house),
+}
 """How a follower's account is described there, and its house opened."""
 
 
