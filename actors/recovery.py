@@ -32,7 +32,7 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
             record.keep(order)
             continue
         record.keep(await _settle(desk, order, symbol))
-    _own_what_was_opened(desk, record)
+    _note_fills(desk, record)
     return record
 
 
@@ -66,12 +66,14 @@ async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderR
     return await settle(desk, asked_from, desk.baseline(symbol))
 
 
-def _own_what_was_opened(desk: FollowerDesk, record: CopyRecord) -> None:
+def _note_fills(desk: FollowerDesk, record: CopyRecord) -> None:
+    """Note which legs the copy has begun to move, and own what is there: it was ours or is now."""
     for order in record.orders:
-        # Of a claimed order nothing but its id is known; what it reduced was ours before it.
-        if order.filled and desk.view.size(order.leg):
-            holding = desk.own(order.leg)
-            record.moving[order.leg] = _answered_size(holding, desk.symbols.own_units(record.change))
+        if not order.filled:
+            continue
+        holding = desk.own(order.leg)
+        record.moving[order.leg] = _answered_size(holding, desk.symbols.own_units(record.change))
+        if desk.view.size(order.leg):
             desk.holdings[order.leg] = holding
             record.hold(holding)
 

@@ -144,3 +144,23 @@ async def test_a_drain_lets_the_order_in_flight_settle(
         await world.stop_engine()
 
         assert [row.state for row in world.copies("alice")] == [CopyState.APPLIED]
+
+
+async def test_legs_that_were_moved_just_before_a_kill_follow_the_master_back(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The copy of the first flip left no outcome, so the ledger's legs say what was before it."""
+    async with open_world(tmp_path, Cast(hedge=True)) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.core("alice").faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=1.0)
+        world.trade("BTCUSDT", "-0.3")
+        await world.until(lambda: world.size("alice", position_idx=2) == D("-0.2"))
+        await world.kill_engine()
+        world.trade("BTCUSDT", "0.3")
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert (world.size("alice", position_idx=1), world.size("alice", position_idx=2)) == (D("0.1"), D(0))
+        assert not world.sent_twice()
