@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,9 +22,15 @@ def money_context() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the url of a PostgreSQL server that lives as long as the session."""
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+def postgres_server() -> Iterator[str]:
+    """Yield the url of a PostgreSQL server that lives as long as the session.
+
+    Outside pytest's own directory: another session that starts closes that to the server's user.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="copytrader-postgres-") as directory,
+        running_postgres(Path(directory)) as url,
+    ):
         yield url
 
 
