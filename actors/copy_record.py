@@ -121,12 +121,26 @@ class CopyRecord:
             self.trouble(f"not kept locally: {error}")
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"not kept locally: {error}"))
 
-    async def finish(self, desk: FollowerDesk, *, superseded: bool = False) -> None:
-        """Write the outcome and tell the bus; an unreachable ledger gets it later."""
-        outcome = self.outcome(desk.clock.wall_ms(), superseded=superseded)
-        if not await desk.write_outcome(self.undurable_claim, outcome):
-            await self._keep_outcome(desk, outcome)
-        self._publish(desk, outcome)
+    async def finish(
+        self, desk: FollowerDesk, *, superseded: bool = False, overtaken: tuple["CopyRecord", ...] = ()
+    ) -> None:
+        """Write the outcome and tell the bus; an unreachable ledger gets it later.
+
+        ``overtaken`` are older copies that end with this one, in the same transaction.
+        """
+        now_ms = desk.clock.wall_ms()
+        ended = [(it, it._overtaken_outcome(desk, now_ms)) for it in overtaken]
+        ended.append((self, self.outcome(now_ms, superseded=superseded)))
+        if not await desk.write_outcomes([(it.undurable_claim, outcome) for it, outcome in ended]):
+            for it, outcome in ended:
+                await it._keep_outcome(desk, outcome)
+        for it, outcome in ended:
+            it._publish(desk, outcome)
+
+    def _overtaken_outcome(self, desk: FollowerDesk, now_ms: int) -> CopyOutcome:
+        """Return the outcome of a copy that a newer one ends, with its legs as they are by now."""
+        outcome = self.outcome(now_ms, superseded=True)
+        return attrs.evolve(outcome, holdings=desk.present(outcome.holdings))
 
     async def _keep_outcome(self, desk: FollowerDesk, outcome: CopyOutcome) -> None:
         """Keep what was done on local disk; what was only skipped waits in memory (R18)."""

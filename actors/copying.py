@@ -74,21 +74,30 @@ class Copying:
             return
         for goal in await self._goals():
             await self._pursue(goal)
-        await self.record.finish(self._desk)
+        await self.record.finish(self._desk, overtaken=self._unfinished)
+
+    def open_records(self) -> tuple[CopyRecord, ...]:
+        """Return every record that has no outcome yet, oldest first."""
+        return (*self._unfinished, self.record)
 
     async def _take_up(self) -> bool:
         """Claim the change; return whether there is anything to do under it.
 
         A change that has its outcome is looked at again when an older copy of the leg turned out
         filled after it (R11): that copy then carries what has still to be reduced.
+
+        An older copy with fills stays open until this one has its outcome: legs that it moved are
+        nowhere else remembered, neither here nor after a crash.
         """
         overtaken = self._unfinished
         if not self._resumed and await self._claim() is not ClaimAnswer.NEW:
             if not overtaken:
                 return False
             self.record, overtaken = overtaken[-1], overtaken[:-1]
+        self._unfinished = tuple(record for record in overtaken if record.moving)
         for record in overtaken:
-            await record.finish(self._desk, superseded=True)
+            if not record.moving:
+                await record.finish(self._desk, superseded=True)
         return True
 
     async def _claim(self) -> ClaimAnswer:
@@ -128,11 +137,9 @@ class Copying:
             goal.begun(moving=self._moving(goal.leg), held=desk.view.size(goal.leg)) for goal in goals
         )
 
-    def _moving(self, leg: Leg) -> Decimal | None:
-        """Return the master's size that fills of an unfinished copy have begun to answer."""
-        records = (self.record, *self._unfinished)
-        begun = [record.moving[leg] for record in records if leg in record.moving]
-        return max(begun, key=abs, default=None)
+    def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
+        """Return the master's sizes that fills of unfinished copies have begun to answer."""
+        return tuple(record.moving[leg] for record in self.open_records() if leg in record.moving)
 
     async def _read_mode(self, symbol: str) -> PositionMode:
         """Return the symbol's position mode; one-way where the venue does not list the symbol."""
@@ -162,7 +169,7 @@ class Copying:
             if decision.drafts:
                 reason = await self._act(decision, situation)
                 if reason is None and decision.again:
-                    goal = attrs.evolve(goal, before=ZERO, moving=None, held=ZERO)
+                    goal = attrs.evolve(goal, before=ZERO, moving=(), held=ZERO)
                     continue
                 if reason is None:
                     return self._leave_done(goal, decision)

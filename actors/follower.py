@@ -245,7 +245,7 @@ class Follower(TrioActor):
         try:
             await copying.run()
         except Interrupted:
-            self._resumable[copying.record.change.change_id] = copying.record
+            self._resumable.update({it.change.change_id: it for it in copying.open_records()})
         return None if lane.yielding else lane.newer
 
     async def _after_the_mail(self, lane: Lane) -> MasterChanged | None:
@@ -431,9 +431,8 @@ class Follower(TrioActor):
             await trio.sleep(UNWRITTEN_RETRY_S)
             while self._desk.unwritten:
                 claim, outcome = self._desk.unwritten[0]
-                # Later copies may have been written meanwhile: what is known of the legs is not old.
-                present = tuple(self._desk.holdings.get(held.leg, held) for held in outcome.holdings)
-                if not await self._desk.write_outcome(claim, attrs.evolve(outcome, holdings=present)):
+                present = attrs.evolve(outcome, holdings=self._desk.present(outcome.holdings))
+                if not await self._desk.write_outcomes([(claim, present)]):
                     break
                 self._desk.unwritten.popleft()
 

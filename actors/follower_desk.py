@@ -1,7 +1,7 @@
 """What the tasks of one follower share; owned by its actor, touched by nobody else."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -17,7 +17,7 @@ from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
 from model.copy import Claim, CopyOutcome, Holding
 from model.equity_record import EquityRecord, note_equity
-from model.ledger import LedgerUnreachable
+from model.ledger import LedgerUnreachable, WriteBatch
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
 from model.order import OrderReport
 from model.settings import FollowerSettings
@@ -151,15 +151,20 @@ class FollowerDesk:
     def _moved_of(self, symbol: str) -> dict[int, Decimal]:
         return {leg.position_idx: moved for leg, moved in self._moved.items() if leg.symbol == symbol}
 
-    async def write_outcome(self, claim: Claim | None, outcome: CopyOutcome) -> bool:
-        """Write an outcome, and first the claim that it lacks; return whether the ledger took it."""
+    async def write_outcomes(self, outcomes: Sequence[tuple[Claim | None, CopyOutcome]]) -> bool:
+        """Write outcomes together, with the claims that they lack; return whether the ledger took them."""
+        claims = tuple(claim for claim, _ in outcomes if claim is not None)
         try:
-            if claim is not None:
-                await self.ledger.claim(claim)
-            await self.ledger.record(outcome)
+            await self.ledger.write(
+                WriteBatch(claims=claims, outcomes=tuple(outcome for _, outcome in outcomes))
+            )
         except LedgerUnreachable:
             return False
         return True
+
+    def present(self, holdings: Iterable[Holding]) -> tuple[Holding, ...]:
+        """Return legs as they are known by now: later copies may have been written since."""
+        return tuple(self.holdings.get(held.leg, held) for held in holdings)
 
     async def read_symbol(self, symbol: str) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""

@@ -112,8 +112,8 @@ def _reduced_target(goal: Goal, situation: Situation) -> tuple[Target, dict[str,
 
 def _proportional(goal: Goal, size: Decimal) -> Target:
     acted_on = goal.before
-    if goal.moving is not None and goal.change_class is not ChangeClass.PARTIAL_CLOSE:
-        acted_on = goal.moving
+    if goal.moving and goal.change_class is not ChangeClass.PARTIAL_CLOSE:
+        acted_on = max(goal.moving, key=abs)
     began_with = size if goal.held is None or goal.held * size <= 0 else goal.held
     return proportional_target(began_with, acted_on, goal.after)
 

@@ -25,15 +25,15 @@ class Goal:
     """The change that is being answered."""
     contributions: tuple[Change, ...]
     """The master legs that make up ``after``."""
-    moving: Decimal | None = None
-    """The master's size that an unfinished copy had begun to answer with fills; None: there is none.
+    moving: tuple[Decimal, ...] = ()
+    """The master's sizes that unfinished copies had begun to answer with fills, oldest first.
 
-    The follower may then hold anything between its answers to ``before`` and to ``moving``.
+    The follower may then hold anything between its answers to ``before`` and to these.
     """
     held: Decimal | None = None
     """What the follower held when the copy began: a retry in proportion starts from there again (R6)."""
 
-    def begun(self, *, moving: Decimal | None, held: Decimal) -> "Goal":
+    def begun(self, *, moving: tuple[Decimal, ...], held: Decimal) -> "Goal":
         """Return the goal of a copy that begins now."""
         return Goal(
             leg=self.leg,
@@ -66,9 +66,7 @@ class Goal:
         return any(kind is not ChangeClass.UNCHANGED for kind in self._classes())
 
     def _classes(self) -> tuple[ChangeClass, ...]:
-        if self.moving is None:
-            return (self.change_class,)
-        return self.change_class, classify(self.moving, self.after)
+        return self.change_class, *(classify(size, self.after) for size in self.moving)
 
 
 def _everything(_: Change) -> bool:

@@ -231,7 +231,7 @@ def test_a_small_reduction_is_deferred_until_the_target_is_a_tradable_order_away
 
 def test_a_deferred_reduction_is_told_even_where_the_master_had_added_before() -> None:
     strict = make_instrument(min_notional_exempts_reductions=False)
-    goal = make_goal("1", "1.9", moving=Decimal(2))
+    goal = make_goal("1", "1.9", moving=(Decimal(2),))
 
     assert decide(goal, make_situation("0.2", instrument=strict)).reason is Reason.DEFERRED
 
@@ -314,7 +314,7 @@ def test_dust_that_cannot_be_closed_stops_the_other_half_of_a_flip() -> None:
 def test_what_an_unfinished_copy_did_is_put_right(
     before: str, moving: str | None, after: str, size: str, expected: list[str]
 ) -> None:
-    goal = make_goal(before, after, moving=None if moving is None else Decimal(moving))
+    goal = make_goal(before, after, moving=() if moving is None else (Decimal(moving),))
 
     assert orders(decide(goal, make_situation(size))) == expected
 

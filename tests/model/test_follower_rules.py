@@ -53,7 +53,7 @@ goals = st.builds(
     after=anything,
     change=changes,
     contributions=st.lists(changes, max_size=3).map(tuple),
-    moving=perhaps,
+    moving=st.lists(anything, max_size=3).map(tuple),
     held=perhaps,
 )
 followers = st.builds(
