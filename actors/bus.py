@@ -64,14 +64,15 @@ class Subscription:
         """How many events the reader has not taken yet."""
         return len(self._queue)
 
-    def offer(self, item: Published) -> None:
-        """Take an event if it is wanted; drop the oldest when full. Never blocks."""
+    def offer(self, item: Published) -> bool:
+        """Take an event if it is wanted; drop the oldest when full, and tell so. Never blocks."""
         if self._closed or not self._wants(item.topic):
-            return
-        if len(self._queue) == self._queue.maxlen:
-            self._missed += 1
+            return False
+        is_full = len(self._queue) == self._queue.maxlen
+        self._missed += is_full
         self._queue.append(item)
         self._lot.unpark()
+        return is_full
 
     def missed(self, count: int) -> None:
         """Tell the reader of events that it can no longer get."""
@@ -117,6 +118,8 @@ class Bus:
         self._history: deque[Published] = deque(maxlen=history)
         self._subscriptions: dict[Subscription, None] = {}
         self._seq = 0
+        self.dropped = 0
+        """How many events slow readers have lost, all together."""
 
     @property
     def seq(self) -> int:
@@ -134,7 +137,7 @@ class Bus:
         item = Published(self._seq, self._wall_clock_ms(), topic_of(event), event)
         self._history.append(item)
         for subscription in self._subscriptions:
-            subscription.offer(item)
+            self.dropped += subscription.offer(item)
 
     def subscribe(
         self,

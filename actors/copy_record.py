@@ -213,6 +213,10 @@ class CopyRecord:
                 received_to_sent_ms=since_received("sent"),
                 received_to_acknowledged_ms=since_received("acknowledged"),
                 received_to_filled_ms=since_received("filled"),
+                received_to_claimed_ms=(
+                    None if self.claimed_at_ms is None else float(self.claimed_at_ms - received)
+                ),
+                received_to_decided_ms=since_received("decided"),
             )
         )
 

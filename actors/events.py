@@ -49,6 +49,8 @@ class CopyFinished:
     received_to_sent_ms: float | None
     received_to_acknowledged_ms: float | None
     received_to_filled_ms: float | None
+    received_to_claimed_ms: float | None = None
+    received_to_decided_ms: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -129,6 +129,14 @@ class Engine:
         """Return the keys a follower runs with. Raises: KeyError."""
         return self._accounts[name].credentials
 
+    def clock_offsets(self) -> Mapping[str, float]:
+        """Return by venue how far its clock is ahead of ours, in seconds; those that told it."""
+        return {
+            name: board.clock_offset_ms / 1000
+            for name, board in self._boards.items()
+            if board.clock_offset_ms is not None
+        }
+
     def address(self, name: str) -> Address:
         """Return the address of an actor of the trading tree."""
         return self._root.address(name)

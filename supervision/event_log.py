@@ -147,13 +147,12 @@ def _fields(event: object) -> dict[str, object]:
         fields["frame"] = str(fields["frame"])[:FRAME_CHARACTERS_MAX]
     change = getattr(event, "change", None)
     if isinstance(change, Change):
-        fields["change"] = _short(change)
+        fields = {"change_id": change.change_id, **fields, "change": _short(change)}
     return {f"its_{name}" if name in _OWN else name: value for name, value in fields.items()}
 
 
 def _short(change: Change) -> dict[str, object]:
     return {
-        "change_id": change.change_id,
         "leg": str(change.leg),
         "class": change.change_class.value,
         "before": as_json(change.size_before),

@@ -28,12 +28,14 @@ from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.ledger_setup import make_journal, open_ledger
 from supervision.logs import Logs, default_instance, log_uncaught, start_logs
 from supervision.loop_lag import LagProbe
+from supervision.metrics import Census, Metrics, PoolWaits, Tally
 from supervision.roster import Roster, open_roster, require_some
 from supervision.sealing import find_sealing_keys
 from supervision.service import ServiceDesk, make_methods, observe
 from supervision.service.desk import StopRequest
 from supervision.service_manager import ServiceManager
 from supervision.settings import EngineSettings, LogLevel, resolve_master
+from supervision.settings.engine import ListenAddress
 from supervision.venues import build_venues
 from supervision.version import product_version
 
@@ -154,15 +156,18 @@ async def _take_lease(process: Process, stop: StopRequest) -> bool:
 
 
 async def _run_engine(process: Process, stop: StopRequest) -> None:
-    bus, words, probe = Bus(), LastWords(), LagProbe()
+    bus, words, probe, waits = Bus(), LastWords(), LagProbe(), PoolWaits()
     rows = await trio.to_thread.run_sync(process.store.followers)
-    parts = make_parts(process, bus)
+    listen = process.settings.metrics_listen
+    parts = make_parts(process, bus, on_pool_wait=_unheard if listen is None else waits.note)
     roster = require_some(open_roster(rows, process.keys, exchanges=parts.venues, master=process.master))
     for name, why in roster.barred.items():
         log.critical("follower.barred", follower=name, why=why)
     engine = Engine(parts, roster.accounts, report=bus.publish)
     desk = make_desk(process, engine, roster, words, stop, probe)
     engine.add_edge([("control", control_socket_of(desk, process.settings, bus))])
+    if listen is not None:
+        engine.add_edge([("metrics", metrics_of(desk, listen, bus, waits))])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_beside, partial(log_events, bus, words))
         nursery.start_soon(_beside, probe.run)
@@ -196,13 +201,20 @@ async def _beside(work: Callable[[], Awaitable[None]]) -> None:
             await trio.sleep(WATCHER_RETRY_S)
 
 
-def make_parts(process: Process, bus: Bus) -> EngineParts:
+def _unheard(seconds: float) -> None:
+    """Nobody wants to know how long a write waited."""
+
+
+def make_parts(
+    process: Process, bus: Bus, *, on_pool_wait: Callable[[float], None] = _unheard
+) -> EngineParts:
     """Return the real venues, clock and ledger of this process."""
     settings, clock = process.settings, SystemClock()
     ledger = LedgerDesk(
         process.store,
         journal=make_journal(settings, process.store.database, process.env),
         publish=bus.publish,
+        on_pool_wait=on_pool_wait,
     )
     return EngineParts(
         venues=build_venues(settings, network=TcpNetwork(), clock=clock),
@@ -246,6 +258,27 @@ def control_socket_of(desk: ServiceDesk, settings: EngineSettings, bus: Bus) -> 
         version=desk.version,
         instance=desk.instance,
         kept=KeptAnswers(),
+    )
+
+
+def metrics_of(desk: ServiceDesk, listen: ListenAddress, bus: Bus, waits: PoolWaits) -> Callable[[], Metrics]:
+    """Return what makes the metrics, again after each of its crashes; what it counted stays."""
+    engine = desk.engine
+
+    def exchange_of(follower: str) -> str:
+        return engine.settings_of(follower).exchange if follower in engine.followers else ""
+
+    master = engine.parts.master_exchange
+    return partial(
+        Metrics,
+        listen=listen,
+        engine=engine,
+        bus=bus,
+        tally=Tally(version=desk.version, master_exchange=master, exchange_of=exchange_of),
+        census=Census(),
+        waits=waits,
+        lag_s=desk.lag_s,
+        observe=partial(observe, desk),
     )
 
 

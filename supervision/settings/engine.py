@@ -1,5 +1,6 @@
 """The engine's configuration: one TOML file (design section 6)."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from decimal import Decimal
@@ -283,10 +284,19 @@ def _metrics(table: Table) -> ListenAddress | None:
     if not text:
         return None
     host, colon, port = text.rpartition(":")
-    if colon and host and port.isdecimal() and len(port) < 6 and int(port) < 65_536:
-        return ListenAddress(host.strip("[]"), int(port))
-    table.wrong("listen", 'HOST:PORT, as in "127.0.0.1:9464"', repr(text))
+    host = host.strip("[]")
+    if colon and _is_loopback(host) and port.isdecimal() and len(port) < 6 and int(port) < 65_536:
+        return ListenAddress(host, int(port))
+    table.wrong("listen", 'HOST:PORT on loopback, as in "127.0.0.1:9464"', repr(text))
     return None
+
+
+def _is_loopback(host: str) -> bool:
+    """Metrics tell what accounts do to whoever asks: to other hosts through a proxy that knows them."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _one_path(table: Table, name: str, base: Path, default: str | None) -> Path | None:

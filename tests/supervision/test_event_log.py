@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 
+import attrs
 import pytest
 import structlog
 import trio
@@ -13,9 +14,11 @@ from actors.events import (
     FollowerStateChanged,
     MasterChangeSeen,
     MasterStreamChanged,
+    OrderMoved,
     TroubleMet,
 )
 from model.copy import CopyState
+from model.order import OrderState
 from model.reasons import Reason
 from supervision.event_log import EventLog, LastWords, level_of, log_events
 from supervision.events import AccountQuarantined, ActorCrashed
@@ -73,6 +76,20 @@ async def test_a_change_is_told_in_short(lines: Lines) -> None:
     (line,) = lines
     assert line["change"]["leg"] == "BTCUSDT:0"  # type: ignore[index]
     assert line["change"]["class"] == "open"  # type: ignore[index]
+
+
+async def test_lines_of_a_change_its_copies_and_their_orders_are_found_by_the_same_ids(lines: Lines) -> None:
+    log = EventLog()
+    change = make_change()
+    order = OrderMoved(
+        copy_id="c1", client_order_id="o", follower="alice", symbol="BTCUSDT", state=OrderState.FILLED
+    )
+    log.write(say(MasterChangeSeen(change=change, waited_ms=1)))
+    log.write(say(attrs.evolve(finished(CopyState.APPLIED), change_id=change.change_id)))
+    log.write(say(order))
+
+    assert [line.get("change_id") for line in lines] == [change.change_id, change.change_id, None]
+    assert [line.get("copy_id") for line in lines] == [None, "c1", "c1"]
 
 
 def test_what_an_operator_has_to_act_on_is_critical() -> None:

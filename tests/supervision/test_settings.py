@@ -331,3 +331,23 @@ def test_a_name_that_is_no_text_and_a_venue_that_is_none_are_errors(tmp_path: Pa
         "symbols.hyperliquid.BTCUSDT",
         "symbols.okx",
     }
+
+
+@pytest.mark.parametrize(
+    ("listen", "taken"),
+    [
+        ("127.0.0.1:9464", True),
+        ("[::1]:9464", True),
+        ("localhost:9464", True),
+        ("0.0.0.0:9464", False),
+        ("10.0.0.7:9464", False),
+        ("metrics.internal:9464", False),
+    ],
+)
+def test_metrics_are_served_on_loopback_only(tmp_path: Path, listen: str, taken: bool) -> None:
+    text = f'{MINIMAL}\n[metrics]\nlisten = "{listen}"\n'
+
+    if taken:
+        assert load(tmp_path, text).metrics_listen is not None
+    else:
+        assert [name for name, _ in errors_of(tmp_path, text)] == ["metrics.listen"]

@@ -1,0 +1,111 @@
+"""How everybody is, asked one after the other, slowly: a thousand questions at once would hold up copies."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+import trio
+
+from actors.ledger import LedgerStatus
+from actors.messages import Describe, FollowerStatus, LegStatus, MasterStatus
+from actors.runtime import Address
+from model.amounts import decimal_from_text
+from supervision.engine import Engine
+from supervision.supervisor import TreeNode
+
+ROUND_S = 15.0
+STEP_S_MAX = 1.0
+ASK_S = 1.0
+
+
+@attrs.define
+class Census:
+    """What the last round found; a follower that did not answer keeps no numbers."""
+
+    followers: dict[str, FollowerStatus | None] = attrs.field(factory=dict)
+    states: Mapping[str, int] = attrs.field(factory=dict)
+    """How many followers are in each state."""
+    ledger: LedgerStatus | None = None
+    master: MasterStatus | None = None
+    inboxes: Mapping[str, int] = attrs.field(factory=dict)
+    """The deepest mailbox by kind of actor."""
+    silences: Mapping[str, float] = attrs.field(factory=dict)
+    """The longest time without a beat by kind of actor, in seconds."""
+
+    async def go_round(self, engine: Engine, *, period_s: float = ROUND_S) -> None:
+        """Ask everyone once, spread over ``period_s``."""
+        self.ledger = await _ask(engine.address("ledger"))
+        self.master = await _ask(engine.address("pairing"))
+        names = list(engine.followers)
+        for name in set(self.followers) - set(names):
+            del self.followers[name]
+        pause_s = min(STEP_S_MAX, period_s / (len(names) + 1))
+        for name in names:
+            address = engine.followers.get(name)
+            if address is not None:
+                self.followers[name] = await _ask(address)
+            await trio.sleep(pause_s)
+        await trio.sleep(max(0.0, period_s - pause_s * len(names)))
+        await self._look_at_tree(engine)
+        self.states = self._count_states(engine)
+
+    @property
+    def unknown_orders(self) -> int:
+        """How many orders have no outcome yet, by what the followers said."""
+        return sum(it.unknown_orders for it in self.followers.values() if it is not None)
+
+    def drifts(self) -> Iterator[tuple[str, str, float]]:
+        """Yield follower, symbol and |position - target| / |target| of each symbol that is the engine's."""
+        for name, status in list(self.followers.items()):
+            worst: dict[str, float] = {}
+            for leg in () if status is None else status.legs:
+                if leg.owned:
+                    worst[leg.symbol] = max(worst.get(leg.symbol, 0.0), _drift(leg))
+            for symbol, ratio in worst.items():
+                yield name, symbol, ratio
+
+    def held_back(self) -> Iterator[str]:
+        """Yield the followers that the operator, or a limit, keeps from opening."""
+        for name, status in list(self.followers.items()):
+            if status is not None and status.state in ("paused", "close_only"):
+                yield name
+
+    async def _look_at_tree(self, engine: Engine) -> None:
+        inboxes: dict[str, int] = {}
+        silences: dict[str, float] = {}
+        for number, node in enumerate(_actors(engine.root.describe())):
+            kind = node.name.partition(":")[0]
+            inboxes[kind] = max(inboxes.get(kind, 0), node.mailbox_depth or 0)
+            silences[kind] = max(silences.get(kind, 0.0), node.heartbeat_age_s or 0.0)
+            if number % 200 == 199:
+                await trio.lowlevel.checkpoint()
+        self.inboxes, self.silences = inboxes, silences
+
+    def _count_states(self, engine: Engine) -> dict[str, int]:
+        states = dict.fromkeys(("starting", "ready", "paused", "close_only", "unheard", "barred"), 0)
+        for status in self.followers.values():
+            state = "unheard" if status is None else status.state
+            states[state] = states.get(state, 0) + 1
+        states["barred"] = len(engine.barred)
+        return states
+
+
+def _drift(leg: LegStatus) -> float:
+    target, drift = abs(decimal_from_text(leg.target)), abs(decimal_from_text(leg.drift))
+    if not target:
+        return 1.0 if drift else 0.0
+    return float(round(drift / target, 6)) if drift else 0.0
+
+
+def _actors(node: TreeNode) -> Iterator[TreeNode]:
+    if node.kind == "actor":
+        yield node
+    for child in node.children:
+        yield from _actors(child)
+
+
+async def _ask(address: Address) -> Any:
+    try:
+        return await address.ask(Describe(), timeout_s=ASK_S)
+    except Exception:  # noqa: BLE001 - between two lives, busy, or dying of the question
+        return None  # shown as unheard
