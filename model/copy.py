@@ -83,12 +83,14 @@ class Holding:
     owned: bool
     """The engine opened what is held; false with a position means foreign (R14)."""
     target: Decimal
-    """Rounded target of the last copy."""
+    """Where the last copy left the leg."""
     master_size: Decimal
     """The master's size at that copy."""
     change_id: str
     skipped: Reason | None = None
-    """Why the last copy left the target unreached for a lasting reason (R15)."""
+    """Why the last copy left the leg where ``target`` says."""
+    wanted: Decimal | None = None
+    """Where it would have gone, had nothing passing held it back (R15); None: to ``target``."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,14 @@
 """What an audit can find wrong with one leg of a follower (R15)."""
 
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 
+import attrs
+
+from model.amounts import CONTEXT
+from model.leg import Leg
+from model.reasons import Reason
 from model.severity import Severity
 
 
@@ -51,3 +58,36 @@ def severity_of(kind: FindingKind, cause: Cause) -> Severity:
     if kind in (FindingKind.WRONG_SIDE, FindingKind.EXTRA_POSITION):
         return Severity.CRITICAL
     return Severity.WARNING
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that is wrong with one leg of a follower, at one moment."""
+
+    leg: Leg
+    kind: FindingKind
+    cause: Cause
+    expected: Fraction | None
+    """Base asset, signed, exact; of a leverage the ratio. None: something, nobody knows how much."""
+    actual: Decimal
+    deviation: Fraction
+    """|actual - expected| / |expected|; 1 where nothing, or nobody knows how much, is expected."""
+    reason: Reason | None = None
+    """Why the last copy left it so."""
+    changed_at: float
+    """When the leg last changed, the master's or the follower's side, in the caller's seconds."""
+
+    @property
+    def severity(self) -> Severity:
+        """How loud it is."""
+        return severity_of(self.kind, self.cause)
+
+    @property
+    def expected_decimal(self) -> Decimal | None:
+        """What is expected, to 50 digits: to be shown, never to be computed with."""
+        return None if self.expected is None else as_decimal(self.expected)
+
+
+def as_decimal(value: Fraction) -> Decimal:
+    """Return a fraction to 50 digits: to be shown."""
+    return CONTEXT.divide(Decimal(value.numerator), Decimal(value.denominator))

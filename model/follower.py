@@ -24,7 +24,7 @@ from model.situation import Situation
 from model.sizing import Step, Target, Unsizable, proportional_target, step_towards, target_of
 from model.validation import OrderDraft, cap_by_limits, check_order, leverage_for, worse_price
 
-__all__ = ["Decision", "Goal", "Situation", "decide", "goals_of"]
+__all__ = ["Decision", "Goal", "Situation", "decide", "goals_of", "wanted_size"]
 
 
 def decide(goal: Goal, situation: Situation) -> Decision:
@@ -47,6 +47,27 @@ def decide(goal: Goal, situation: Situation) -> Decision:
     if goal.adds:
         return _opening(goal, situation, instrument)
     return _nothing(goal, situation, Reason.NOTHING_TO_DO)
+
+
+def wanted_size(goal: Goal, situation: Situation) -> Decimal | None:
+    """Return where R6 and the follower's limits want the leg, whatever holds it back for now (R15).
+
+    Base asset, signed, in whole lots; None while an input of the formula is unknown.
+    """
+    instrument = situation.instrument
+    if not goal.after:
+        return ZERO
+    price = positive_or_none(situation.mark) or entry_of(goal.change)
+    if instrument is None or price is None:
+        return None
+    try:
+        target = _target(goal, situation)
+    except Unsizable:
+        return None
+    side = Side.BUY if goal.after > 0 else Side.SELL
+    flat = attrs.evolve(situation, size=ZERO)
+    _, quantities, _ = _sized_opening(target, side, price, price, flat, instrument)
+    return EXACT.multiply(Decimal(side.sign), _total(quantities))
 
 
 def _held_back(goal: Goal, situation: Situation) -> Reason | None:

@@ -16,12 +16,15 @@ from model.ledger.tables import ChangeRow, CopyRecord, HoldingRow, OrderRow
 from model.leg import ChangeClass, Leg, Side
 from model.order import OrderState
 from model.reasons import Reason
+from model.repair import REPAIR_PREFIX
 
-_NEWEST_PER_LEG = """
+OF_THE_MASTER = f"substr(change_id, 1, {len(REPAIR_PREFIX)}) <> '{REPAIR_PREFIX}'"
+"""What a repair answered is no change of the master's, and moves nobody else."""
+_NEWEST_PER_LEG = f"""
 SELECT body FROM (
     SELECT body, row_number() OVER (
         PARTITION BY symbol, position_idx ORDER BY venue_time_ms DESC, seq DESC, id DESC
-    ) AS place FROM changes
+    ) AS place FROM changes WHERE {OF_THE_MASTER}
 ) AS ranked WHERE place = 1
 """
 
@@ -150,4 +153,5 @@ def _holding(row: Mapping[str, Any]) -> Holding:
         master_size=decimal_from_text(row["master_size"]),
         change_id=row["change_id"],
         skipped=None if row["skipped"] is None else Reason(row["skipped"]),
+        wanted=text_decimal(row["wanted"]),
     )

@@ -21,6 +21,7 @@ _ORDER_COLUMNS = (
 _ORDER_KEY = ("copy_no", "part", "attempt")
 _HOLDING_COLUMNS = (
     *("follower", "symbol", "position_idx", "owned", "target", "master_size", "change_id", "skipped"),
+    "wanted",
 )
 _HOLDING_KEY = ("follower", "symbol", "position_idx")
 _OPEN_NUMBERS = "SELECT copy_id, id FROM copies WHERE state = 'claimed' AND copy_id"
@@ -137,4 +138,5 @@ def _holding_row(held: Holding) -> tuple[object, ...]:
     return (
         *(held.follower, held.leg.symbol, held.leg.position_idx, held.owned),
         *(decimal_text(held.target), decimal_text(held.master_size), held.change_id, skipped),
+        decimal_text(held.wanted),
     )

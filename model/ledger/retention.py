@@ -4,6 +4,7 @@ import peewee
 
 from model.copy import CopyState
 from model.ledger.bulk import run_sql, select_in
+from model.ledger.history import OF_THE_MASTER
 from model.ledger.rows import Purged
 from model.ledger.tables import RequestRecord
 
@@ -23,10 +24,10 @@ AND changes.change_id NOT IN (SELECT change_id FROM ({newest}) AS kept)
 AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.change_id = changes.change_id)
 ORDER BY changes.id LIMIT {mark}
 """
-_NEWEST = """
+_NEWEST = f"""
 SELECT change_id, row_number() OVER (
     PARTITION BY symbol, position_idx ORDER BY venue_time_ms DESC, seq DESC, id DESC
-) AS place FROM changes
+) AS place FROM changes WHERE {OF_THE_MASTER}
 """
 
 

@@ -14,9 +14,10 @@ import peewee
 
 from model.change import Change
 from model.copy import Claim, ClaimAnswer, CopyOutcome, Holding, OrderRecord
+from model.drift import Told
 from model.ledger import claims as claiming
+from model.ledger import drifts, history, meta, outcomes, requests, retention
 from model.ledger import followers as following
-from model.ledger import history, meta, outcomes, requests, retention
 from model.ledger.connection import POOL_SIZE, LedgerDatabase, open_database
 from model.ledger.rows import Applied, CopyRow, FollowerRow, OpenCopy, Purged, RequestRow
 from model.ledger.schema import prepare_schema
@@ -155,6 +156,16 @@ class Store:
         """Keep what the call was answered: a repeat gets the same (section 5)."""
         with self.unit() as connection:
             requests.answer_request(connection, request_id, answer)
+
+    def drifts(self) -> list[Told]:
+        """Return what operators were told of drifts that are not resolved (R15)."""
+        with self.unit(write=False) as connection:
+            return drifts.read_drifts(connection)
+
+    def put_drifts(self, told: Sequence[Told], resolved: Sequence[Told] = ()) -> None:
+        """Remember what was told of drifts, and forget what is resolved."""
+        with self.unit() as connection:
+            drifts.write_drifts(connection, told, resolved)
 
     def meta(self, prefix: str = "") -> dict[str, Any]:
         """Return the small things whose key begins with ``prefix``."""

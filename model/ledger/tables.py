@@ -100,6 +100,7 @@ class HoldingRow(Model):
     master_size = TextField()
     change_id = TextField()
     skipped = TextField(null=True)
+    wanted = TextField(null=True)
 
     class Meta:
         table_name = "holdings"
@@ -118,6 +119,26 @@ class FollowerRecord(Model):
 
     class Meta:
         table_name = "followers"
+
+
+class DriftRow(Model):
+    """What operators were last told of one aspect of a follower's leg (R15)."""
+
+    follower = TextField()
+    symbol = TextField()
+    position_idx = SmallIntegerField()
+    aspect = TextField()
+    kind = TextField()
+    cause = TextField()
+    expected = TextField(null=True)
+    actual = TextField()
+    deviation = TextField()
+    first_told_at_ms = BigIntegerField()
+    told_at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "drifts"
+        primary_key = CompositeKey("follower", "symbol", "position_idx", "aspect")
 
 
 class MetaRow(Model):
@@ -144,4 +165,4 @@ class RequestRecord(Model):
         table_name = "requests"
 
 
-TABLES = (ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, MetaRow, RequestRecord)
+TABLES = (ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, DriftRow, MetaRow, RequestRecord)
