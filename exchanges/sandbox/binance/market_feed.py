@@ -27,6 +27,7 @@ class MarketFeed:
         self._venue = venue
         self._market = market
         self._sessions: set[MarketSession] = set()
+        self._joined = trio.Event()
         venue.subscribe(self._hear)
 
     async def converse(self, path: str, socket: ServerWebSocket) -> None:
@@ -36,6 +37,7 @@ class MarketFeed:
             for stream in _asked(path, socket.query):
                 session.subscribe(stream)
             self._sessions.add(session)
+            self._joined.set()
         try:
             while (received := await socket.receive()) is not None:
                 session.take(received[0])
@@ -45,9 +47,11 @@ class MarketFeed:
     async def run(self) -> None:
         """Repeat marks until cancelled."""
         while True:
+            if not self._sessions:
+                self._joined = trio.Event()
+                await self._joined.wait()
             await trio.sleep(EVERY_S)
-            if self._sessions:
-                self._push(self._market.mark_rows())
+            self._push(self._market.mark_rows())
 
     def _hear(self, event: VenueEvent) -> None:
         """A mark that was set is told at once: a sandbox's prices move by themselves less often."""

@@ -10,7 +10,7 @@ from exchanges.sandbox.account import Account
 from exchanges.sandbox.binance import params as read
 from exchanges.sandbox.binance.codes import VenueError, as_venue_error
 from exchanges.sandbox.binance.params import Params
-from exchanges.sandbox.binance.records import OrderRecord, Records
+from exchanges.sandbox.binance.records import OrderRecord, Records, made_up_id
 from exchanges.sandbox.binance.wire import Row, number, placed_row
 from exchanges.sandbox.listing import Listing
 from exchanges.sandbox.order import OrderIntent, TimeInForce
@@ -163,7 +163,7 @@ class OrderDesk:
             time_in_force=_time_in_force(params, is_market=is_market),
             position_idx=_position_idx(account, params),
             reduce_only=reduce_only,
-            client_order_id=params.get("newClientOrderId", ""),
+            client_order_id=params.get("newClientOrderId") or made_up_id(self._venue.unique_id()),
         )
         if is_market and "price" in params:
             raise read.unwanted("price")

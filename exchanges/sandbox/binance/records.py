@@ -82,11 +82,15 @@ class Records:
         ]
 
 
+def made_up_id(seed: str) -> str:
+    """Return a client id as the venue gives one to an order that came without."""
+    return hashlib.sha256(seed.encode()).hexdigest()[:MADE_UP_CHARS]
+
+
 def _client_id(order: Order) -> str:
-    """Return the sender's id, or one as the venue makes it: orders from its app and forced ones show."""
+    """Return the order's id: those of the venue's own app, and forced ones, show where they come from."""
     if order.intent.client_order_id:
         return order.intent.client_order_id
-    made_up = hashlib.sha256(order.order_id.encode()).hexdigest()[:MADE_UP_CHARS]
     if order.origin is Origin.LIQUIDATION:
-        return f"autoclose-{order.created_ms}{made_up[:6]}"
-    return made_up
+        return f"autoclose-{order.created_ms}{made_up_id(order.order_id)[:6]}"
+    return f"web_{made_up_id(order.order_id)}"
