@@ -83,6 +83,11 @@ class CopyRecord:
         if len(self._troubles) < TROUBLES_MAX:
             self._troubles.append(what)
 
+    @property
+    def last_trouble(self) -> str:
+        """What went wrong last, blank where nothing did."""
+        return self._troubles[-1] if self._troubles else ""
+
     def left(self, reason: Reason | None) -> None:
         """Note why a leg was left as it is; the first reason that matters is the copy's."""
         if self.reason in (None, Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT):

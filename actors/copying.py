@@ -222,6 +222,7 @@ class Copying:
         fresh = desk.is_fresh() and leg.symbol in desk.view.leverages
         if not fresh:
             fresh = await self._read_state(leg)
+        desk.watch_equity()
         age_s = trio.current_time() - self._message.received_at
         return Situation(
             settings=desk.settings,
@@ -241,6 +242,7 @@ class Copying:
             view_fresh=fresh,
             order_unknown=bool(desk.unknown_orders[leg.symbol]),
             symbol_confirmed=desk.symbols.is_confirmed(goal.change.leg.symbol),
+            limit_broken=None if desk.breach is None else desk.breach.reason,
             equity_day_start=None if desk.equity_record is None else desk.equity_record.day_start,
             equity_peak=None if desk.equity_record is None else desk.equity_record.peak,
         )
@@ -449,17 +451,22 @@ class Copying:
         """Note how the leg was left: the next change is judged by what was acted on."""
         self.record.left(reason)
         held = bool(self._desk.view.size(goal.leg))
-        self._hold(
-            Holding(
-                follower=self.record.follower,
-                leg=goal.leg,
-                owned=held and self._desk.owns(goal.leg),
-                target=desired,
-                master_size=goal.after,
-                change_id=goal.change.change_id,
-                skipped=reason,
+        owned = held and self._desk.owns(goal.leg)
+        if goal.change.by_operator:  # what of the master was acted on stays as it was
+            known = self._desk.own(goal.leg)
+            self._hold(attrs.evolve(known, owned=owned, target=desired, skipped=None))
+        else:
+            self._hold(
+                Holding(
+                    follower=self.record.follower,
+                    leg=goal.leg,
+                    owned=owned,
+                    target=desired,
+                    master_size=goal.after,
+                    change_id=goal.change.change_id,
+                    skipped=reason,
+                )
             )
-        )
 
     def _hold(self, holding: Holding) -> None:
         self.record.hold(holding)

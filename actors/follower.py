@@ -11,6 +11,7 @@ from pykka import ActorDeadError
 from actors.copy_record import CopyRecord
 from actors.copying import Copying
 from actors.events import FollowerStateChanged, ForeignPositionSeen, TroubleMet
+from actors.flattening import Flattening, FlattenPorts
 from actors.follower_desk import FollowerDesk
 from actors.follower_status import describe
 from actors.lane import Interrupted, Lane
@@ -31,15 +32,18 @@ from actors.messages import (
     WalletReported,
     WatchMarks,
 )
+from actors.mode_keeping import keep_risk
 from actors.recovery import recover_orders
 from actors.runtime import Address, TrioActor
 from exchanges.errors import ExchangeError
 from model.account import PositionReport
 from model.amounts import ZERO
+from model.breach import breach_from_plain
 from model.change import Change
 from model.copy import Holding
 from model.equity_record import equity_record_from_plain
 from model.ledger import LedgerUnreachable, OpenCopy
+from model.ledger.risk import breach_key, equity_key
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 from model.settings import FollowerMode
 
@@ -51,6 +55,7 @@ LEDGER_RETRY_S = 3.0
 STREAM_ASK_S = 1.0
 DRAIN_S = 30.0
 UNWRITTEN_RETRY_S = 1.0
+EQUITY_EVERY_S = 1.0
 MAIL_S = 0.01
 """How long what was left open lets the mailbox go first."""
 
@@ -78,6 +83,17 @@ class Follower(TrioActor):
         self._newest: dict[Leg, tuple[int, Change]] = {}
         """Of every master leg the newest change that any message brought, and the message's number."""
         self._resumable: dict[str, CopyRecord] = {}
+        self._flattening = Flattening(
+            desk,
+            FlattenPorts(
+                lanes=lambda: (*self._lanes.values(), *self._yielding),
+                is_busy=lambda symbol: symbol in self._lanes,
+                open_lane=self._open_closing_lane,
+                take_interrupted=self._take_interrupted,
+                ended=lambda: self._move_mode(FollowerMode.PAUSED),
+            ),
+        )
+        self._is_watching_equity = False
         self._refresh_wanted = trio.Event()
         self._foreign_told: set[Leg] = set()
         self._watched: set[str] = set()
@@ -100,7 +116,7 @@ class Follower(TrioActor):
             return True
         if not self._prepared or self._desk.stopping:
             return False
-        if self._desk.settings.mode is FollowerMode.PAUSED:
+        if not self._desk.settings.mode.takes_changes:
             return False
         symbol = self._symbol(message)
         lane = self._lanes.get(symbol)
@@ -121,9 +137,8 @@ class Follower(TrioActor):
                 return describe(self._desk, state=self._state(), busy=tuple(self._lanes))
             case SetMode(mode=mode):
                 self._set_mode(mode)
-            case ChangeSettings(settings=settings):
-                self._desk.settings = settings
-                self._set_mode(settings.mode)
+            case ChangeSettings():
+                self._change_settings(message)
             case Drain():
                 self._begin_drain()
             case CrashNow(why=why):
@@ -281,9 +296,30 @@ class Follower(TrioActor):
             del self._resumable[record.change.change_id]
         return resumed, tuple(older)
 
+    def _take_interrupted(self, symbol: str) -> tuple[CopyRecord, ...]:
+        """Take the records of a symbol's copies that have no outcome: what is closed overtakes them."""
+        taken = [it for it in self._resumable.values() if self._name_of(it.change) == symbol]
+        for record in taken:
+            del self._resumable[record.change.change_id]
+        return tuple(taken)
+
+    def _name_of(self, change: Change) -> str:
+        return self._desk.symbols.name(change.leg.symbol)
+
+    def _open_closing_lane(self, leg: Leg) -> None:
+        lane = Lane(symbol=leg.symbol, changed=self.wake, for_operator=True)
+        self._lanes[leg.symbol] = lane
+        self.nursery.start_soon(self._run_closing_lane, lane, leg)
+
+    async def _run_closing_lane(self, lane: Lane, leg: Leg) -> None:
+        try:
+            await self._flattening.close(lane, leg)
+        finally:
+            self._close_lane(lane)
+
     def _owed(self, symbol: str) -> MasterChanged | None:
         """Return the newest change of a leg of the symbol whose copy was interrupted, if it may go on."""
-        if self._desk.stopping or self._desk.settings.mode is FollowerMode.PAUSED:
+        if self._desk.stopping or not self._desk.settings.mode.takes_changes:
             return None
         for record in self._resumable.values():
             newest = self._latest.get(record.change.leg)
@@ -326,12 +362,14 @@ class Follower(TrioActor):
         await self._keep_equity()
         await self._hear_of_the_stream()
         self._recover(open_copies)
+        self._watch_equity()
         self.nursery.start_soon(self._refresh_for_ever)
         self.nursery.start_soon(self._write_late_outcomes)
         self._prepared = True
         self._marks().tell(WatchMarks(frozenset(leg.symbol for leg in desk.view.open_legs())))
-        self._tell_state("ready")
+        self._tell_state(self._state(), self._why_held())
         self._pairing().tell(FollowerReady(name))
+        self._flatten_if_wanted()
         self.wake()
 
     async def _hear_of_the_stream(self) -> None:
@@ -345,15 +383,24 @@ class Follower(TrioActor):
         while True:
             try:
                 await self._merge_journal(name)
-                kept = await self._desk.ledger.read(lambda store: store.meta(_equity_key(name)))
-                if plain := kept.get(_equity_key(name)):
-                    self._desk.equity_record = equity_record_from_plain(plain)
+                await self._read_losses(name)
                 return await self._desk.ledger.read(
                     lambda store: (store.holdings(name), store.open_copies(name))
                 )
             except LedgerUnreachable as error:
                 self._desk.bus.publish(TroubleMet(where=name, what=f"ledger: {error}"))
                 await trio.sleep(LEDGER_RETRY_S)
+
+    async def _read_losses(self, name: str) -> None:
+        """Read what losses are measured from, and the limit that holds the follower back (R9)."""
+        desk = self._desk
+        equities = await desk.ledger.read(lambda store: store.meta(equity_key(name)))
+        breaches = await desk.ledger.read(lambda store: store.meta(breach_key(name)))
+        if plain := equities.get(equity_key(name)):
+            desk.equity_record = equity_record_from_plain(plain)
+        broken = breaches.get(breach_key(name))
+        if broken and desk.settings.mode is not FollowerMode.ACTIVE:
+            desk.breach = breach_from_plain(broken)
 
     async def _merge_journal(self, name: str) -> None:
         done = await self._desk.ledger.merge_journal()
@@ -381,7 +428,13 @@ class Follower(TrioActor):
         for open_copy in open_copies:
             symbol = self._desk.symbols.name(open_copy.change.leg.symbol)
             reduced = open_copy.change.change_class.reduces
-            lane = Lane(symbol=symbol, changed=self.wake, yielding=True, only_full_closes=reduced)
+            lane = Lane(
+                symbol=symbol,
+                changed=self.wake,
+                yielding=True,
+                only_full_closes=reduced,
+                for_operator=open_copy.change.by_operator,
+            )
             self._yielding.append(lane)
             self.nursery.start_soon(self._recover_one, lane, open_copy)
 
@@ -391,7 +444,10 @@ class Follower(TrioActor):
             record = await recover_orders(self._desk, open_copy, lane.symbol)
         finally:
             self._desk.unknown_orders[lane.symbol] -= 1
-        self._resumable[record.change.change_id] = record
+        if record.change.by_operator:
+            await self._flattening.take_up(record)
+        else:
+            self._resumable[record.change.change_id] = record
         self._close_lane(lane)
         self._pairing().tell(FollowerReady(self._desk.settings.name))
 
@@ -406,14 +462,23 @@ class Follower(TrioActor):
 
     async def _keep_equity(self) -> None:
         """Keep what daily_loss and max_drawdown are measured from, across restarts."""
+        self._desk.watch_equity()
+        await keep_risk(self._desk)
+
+    def _watch_equity(self) -> None:
+        """Look at the equity every second, of a follower whose limits ask for it."""
+        if self._desk.watches_equity and not self._is_watching_equity:
+            self._is_watching_equity = True
+            self.nursery.start_soon(self._watch_equity_while_limited)
+
+    async def _watch_equity_while_limited(self) -> None:
         desk = self._desk
-        if not desk.note_equity() or desk.equity_record is None:
-            return
-        values = {_equity_key(desk.settings.name): desk.equity_record.to_plain()}
-        try:
-            await desk.ledger.read(lambda store: store.put_meta(values))
-        except LedgerUnreachable as error:
-            desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"equity not kept: {error}"))
+        while desk.watches_equity:
+            desk.watch_equity()
+            if desk.breach_unkept or desk.day_unkept:
+                await keep_risk(desk)
+            await trio.sleep(EQUITY_EVERY_S)
+        self._is_watching_equity = False
 
     async def _refresh(self) -> None:
         try:
@@ -463,15 +528,44 @@ class Follower(TrioActor):
             )
         )
 
+    def _change_settings(self, message: ChangeSettings) -> None:
+        """Take new settings; a broken limit holds until an operator resumes the follower."""
+        desk, settings, before = self._desk, message.settings, self._desk.settings
+        if desk.breach is not None and settings.mode is FollowerMode.ACTIVE and not message.resumes:
+            settings = attrs.evolve(settings, mode=FollowerMode.CLOSE_ONLY)
+            desk.mode_moved(FollowerMode.CLOSE_ONLY)
+        desk.settings = attrs.evolve(settings, mode=before.mode)
+        desk.mode_unkept = message.unkept
+        self._set_mode(settings.mode)
+        if self._prepared:
+            self._watch_equity()
+
+    def _move_mode(self, mode: FollowerMode) -> None:
+        """Set a mode that no operator has set."""
+        self._desk.mode_moved(mode)
+        self._set_mode(mode)
+
     def _set_mode(self, mode: FollowerMode) -> None:
-        before = self._desk.settings.mode
-        self._desk.settings = attrs.evolve(self._desk.settings, mode=mode)
-        if mode is FollowerMode.PAUSED:
+        desk, before = self._desk, self._desk.settings.mode
+        desk.set_mode(mode)
+        if mode is FollowerMode.ACTIVE:
+            desk.resumed()
+        if not mode.takes_changes or before is FollowerMode.FLATTENING:
             self._interrupt_waits()
-        elif before is not mode and self._prepared:
-            self._pairing().tell(FollowerReady(self._desk.settings.name))
-        self._tell_state(self._state())
+        if mode.takes_changes and before is not mode and self._prepared:
+            self._pairing().tell(FollowerReady(desk.settings.name))
+        self._tell_state(self._state(), self._why_held())
+        self._flatten_if_wanted()
+        desk.tell_news()
         self.wake()
+
+    def _flatten_if_wanted(self) -> None:
+        if self._prepared and self._desk.settings.mode is FollowerMode.FLATTENING:
+            self.nursery.start_soon(self._flattening.run)
+
+    def _why_held(self) -> str:
+        breach = self._desk.breach
+        return "" if breach is None else breach.words
 
     def _begin_drain(self) -> None:
         self._desk.stopping = True
@@ -492,10 +586,6 @@ class Follower(TrioActor):
         self._desk.bus.publish(
             FollowerStateChanged(follower=self._desk.settings.name, state=state, detail=detail)
         )
-
-
-def _equity_key(name: str) -> str:
-    return f"equity:{name}"
 
 
 def _number(heard: tuple[int, Change | None]) -> int:

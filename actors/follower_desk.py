@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from actors.bus import Bus
+from actors.events import FollowerStateChanged, RiskLimitBreached
 from actors.ledger_desk import LedgerDesk
 from actors.symbol_desk import SymbolDesk
 from actors.venue_board import VenueBoard
@@ -15,12 +16,13 @@ from exchanges.clock import Clock
 from exchanges.port import AccountGateway
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
+from model.breach import Breach, find_breach
 from model.copy import Claim, CopyOutcome, Holding
 from model.equity_record import EquityRecord, note_equity
 from model.ledger import LedgerUnreachable, WriteBatch
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
 from model.order import OrderReport
-from model.settings import FollowerSettings
+from model.settings import FollowerMode, FollowerSettings
 from model.validation import Exposure
 
 UNWRITTEN_MAX = 1_000
@@ -56,6 +58,17 @@ class FollowerDesk:
     awaited: set[str] = attrs.field(factory=set)
     equity_record: EquityRecord | None = None
     """Kept only for a follower whose limits ask for it."""
+    breach: Breach | None = None
+    """The limit that was broken last, until an operator resumes the follower."""
+    unkept: bool = False
+    """The record is not in the ledger as it is here."""
+    breach_unkept: bool = False
+    day_unkept: bool = False
+    """The record began anew since it was written."""
+    mode_unkept: bool = False
+    """An operator's mode came while the ledger was away."""
+    mode_moved: Callable[[FollowerMode], None] = lambda mode: None
+    """Told of a mode that no operator has set: who is started in our place shall begin with it."""
     stopping: bool = False
     unwritten: deque[tuple[Claim | None, CopyOutcome]] = attrs.field(
         factory=lambda: deque(maxlen=UNWRITTEN_MAX)
@@ -82,14 +95,43 @@ class FollowerDesk:
         """Return the account's equity in quote asset, None while a part is unknown (R21)."""
         return self.view.equity(self.board.marks, trio.current_time())
 
-    def note_equity(self) -> bool:
-        """Look at the equity for daily_loss and max_drawdown; return whether their record changed."""
-        equity, limits = self.equity(), self.settings.limits
-        if equity is None or (limits.daily_loss is None and limits.max_drawdown is None):
-            return False
+    @property
+    def watches_equity(self) -> bool:
+        """Tell whether a limit of the follower is about its equity."""
+        limits = self.settings.limits
+        return any(it is not None for it in (limits.daily_loss, limits.max_drawdown, limits.min_equity))
+
+    def watch_equity(self) -> None:
+        """Look at the equity: one that breaks a limit lets the follower only close from now on."""
+        limits = self.settings.limits
+        equity = self.equity() if self.watches_equity else None
+        if equity is None:
+            return
         before = self.equity_record
-        self.equity_record = note_equity(before, equity, self.clock.wall_ms())
-        return self.equity_record != before
+        record = self.equity_record = note_equity(before, equity, self.clock.wall_ms())
+        self.unkept = self.unkept or record != before
+        self.day_unkept = self.day_unkept or before is None or record.day != before.day
+        if self.settings.mode is FollowerMode.ACTIVE:
+            breach = find_breach(limits, equity, day_start=record.day_start, peak=record.peak)
+            if breach is not None:
+                self._stop_opening(breach)
+
+    def _stop_opening(self, breach: Breach) -> None:
+        self.breach, self.breach_unkept = breach, True
+        self.set_mode(FollowerMode.CLOSE_ONLY)
+        self.mode_moved(FollowerMode.CLOSE_ONLY)
+        name, plain = self.settings.name, breach.to_plain()
+        self.bus.publish(RiskLimitBreached(follower=name, **plain))
+        self.bus.publish(FollowerStateChanged(follower=name, state="close_only", detail=breach.words))
+
+    def set_mode(self, mode: FollowerMode) -> None:
+        """Let the follower do what ``mode`` says from the next decision on."""
+        self.settings = attrs.evolve(self.settings, mode=mode)
+
+    def resumed(self) -> None:
+        """Measure losses anew: an operator has seen what was lost and lets the follower go on."""
+        if self.breach is not None:
+            self.breach, self.equity_record = None, None
 
     def mark(self, symbol: str) -> Decimal | None:
         """Return a fresh mark price, or None."""

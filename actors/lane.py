@@ -24,6 +24,8 @@ class Lane:
     interruptible: bool = False
     yielding: bool = False
     only_full_closes: bool = False
+    for_operator: bool = False
+    """It closes a leg that an operator wants closed; no change of the master does."""
     newer: MasterChanged | None = None
     """The change that is taken next in this lane."""
     _interrupted: bool = False

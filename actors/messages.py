@@ -187,6 +187,10 @@ class ChangeSettings:
     """New settings of a follower; they take effect with the next copy."""
 
     settings: FollowerSettings
+    resumes: bool = False
+    """An operator says that a follower which a broken limit had stopped goes on."""
+    unkept: bool = False
+    """The ledger was away: it does not know the mode."""
     priority: ClassVar[int] = 0
 
 

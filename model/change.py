@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 
-from model.amounts import CONTEXT, EXACT, ONE
+from model.amounts import CONTEXT, EXACT, ONE, ZERO
 from model.leg import ChangeClass, Leg, classify
 
 
@@ -46,6 +46,8 @@ class Change:
     """Seen as a difference of sizes that the fills we have do not explain (R4, R14)."""
     caught_up: bool = False
     """Found by catch-up after a start or a reconnect: judged by price, not by age (R13, R14)."""
+    by_operator: bool = False
+    """No move of the master's: an operator has one follower's ``leg``, in its own spelling, closed."""
 
     @property
     def change_class(self) -> ChangeClass:
@@ -60,6 +62,38 @@ def make_change_id(leg: Leg, seq: int, size_after: Decimal) -> str:
     """
     text = f"{leg.symbol}|{leg.position_idx}|{seq}|{size_after.normalize():f}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def operator_close(follower: str, leg: Leg, size: Decimal, wall_ms: int) -> Change:
+    """Return the change by which a follower's leg is closed for an operator.
+
+    Args:
+        leg: of the follower's account.
+        size: what is held, signed.
+        wall_ms: when it was decided; it makes the id of this closing another than of the one before.
+    """
+    text = f"close\x1f{follower}\x1f{leg.symbol}\x1f{leg.position_idx}\x1f{wall_ms}"
+    change_id = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return Change(
+        change_id=change_id,
+        leg=leg,
+        size_before=size,
+        size_after=ZERO,
+        initial_margin=None,
+        leverage=None,
+        fill_price=None,
+        master_equity=None,
+        entry_price=None,
+        venue_time_ms=wall_ms,
+        received_at_ms=wall_ms,
+        seq=-1,
+        episode_id=change_id,
+        episode_began_ms=wall_ms,
+        peak_size=abs(size),
+        peak_margin=None,
+        caught_up=True,
+        by_operator=True,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -102,7 +136,7 @@ def in_units(change: Change, factor: Decimal) -> Change:
 
     Money stays, sizes grow, prices shrink. The id stays too: it is the same change.
     """
-    if factor == ONE:
+    if factor == ONE or change.by_operator:
         return change
 
     def price(value: Decimal | None) -> Decimal | None:

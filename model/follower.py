@@ -72,7 +72,8 @@ def wanted_size(goal: Goal, situation: Situation) -> Decimal | None:
 
 def _held_back(goal: Goal, situation: Situation) -> Reason | None:
     """Return why the leg is not touched at all, reductions included."""
-    if situation.settings.mode is FollowerMode.PAUSED:
+    mode = situation.settings.mode
+    if mode is not FollowerMode.FLATTENING if goal.change.by_operator else not mode.takes_changes:
         return Reason.PAUSED
     is_ours = bool(situation.size) and situation.owned
     if not is_ours and not goal.is_move:

@@ -4,11 +4,11 @@ Each is one question with a name: `explain` shows which were passed and which on
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import attrs
 
-from model.amounts import EXACT, positive_or_none
+from model.amounts import positive_or_none
+from model.breach import can_be_judged, find_breach
 from model.catchup import entry_of, is_beyond, joined, missed_opening_allowed
 from model.goal import Goal
 from model.instrument import Instrument, InstrumentStatus
@@ -42,7 +42,9 @@ def pass_gates(goal: Goal, situation: Situation, instrument: Instrument) -> Gate
 
 
 def _mode(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
-    return Reason.CLOSE_ONLY if situation.settings.mode is FollowerMode.CLOSE_ONLY else None
+    if situation.settings.mode is not FollowerMode.CLOSE_ONLY:
+        return None
+    return situation.limit_broken or Reason.CLOSE_ONLY
 
 
 def _symbol(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
@@ -54,6 +56,9 @@ def _same_thing(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
 
 
 def _join(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
+    """Let a position that is ours follow whatever it follows: an adopted one takes part in its episode."""
+    if situation.size and situation.owned:
+        return None
     rows = goal.contributions or (goal.change,)
     return None if all(joined(row, situation.settings) for row in rows) else Reason.NOT_JOINED
 
@@ -98,25 +103,13 @@ def _positions(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
 
 def _equity(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
     limits, equity = situation.settings.limits, situation.equity
-    floors = (
-        (limits.min_equity, equity, Reason.LIMIT_MIN_EQUITY),
-        (limits.daily_loss, situation.equity_day_start, Reason.LIMIT_DAILY_LOSS),
-        (limits.max_drawdown, situation.equity_peak, Reason.LIMIT_DRAWDOWN),
-    )
-    for limit, base, reason in floors:
-        if limit is None:
-            continue
-        if equity is None or base is None:
-            return Reason.EQUITY_UNKNOWN  # a limit that cannot be judged holds back
-        if reason is Reason.LIMIT_MIN_EQUITY and equity < limit:
-            return reason
-        if reason is not Reason.LIMIT_MIN_EQUITY and _fell(base, equity) >= limit:
-            return reason
+    day_start, peak = situation.equity_day_start, situation.equity_peak
+    breach = find_breach(limits, equity, day_start=day_start, peak=peak)
+    if breach is not None:
+        return breach.reason
+    if not can_be_judged(limits, equity, day_start=day_start, peak=peak):
+        return Reason.EQUITY_UNKNOWN  # a limit that cannot be judged holds back
     return None
-
-
-def _fell(base: Decimal, equity: Decimal) -> Decimal:
-    return EXACT.subtract(base, equity)
 
 
 def _price(goal: Goal, _: Situation, __: Instrument) -> Reason | None:

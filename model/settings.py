@@ -67,6 +67,17 @@ class FollowerMode(Enum):
     ACTIVE = "active"
     PAUSED = "paused"
     CLOSE_ONLY = "close_only"
+    FLATTENING = "flattening"
+    """All that is ours is being closed, nothing else is done; PAUSED follows when it is flat."""
+
+    @property
+    def takes_changes(self) -> bool:
+        """Tell whether changes of the master are answered at all; else they wait."""
+        return self in (FollowerMode.ACTIVE, FollowerMode.CLOSE_ONLY)
+
+
+OPERATOR_MODES = (FollowerMode.ACTIVE, FollowerMode.PAUSED, FollowerMode.CLOSE_ONLY)
+"""What a followers file may begin with; the others are steps of the engine's own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -83,5 +94,7 @@ class FollowerSettings:
     round_up_to_minimum: bool = False
     """An opening below the venue's minimum is rounded up instead of skipped (R10)."""
     joined_at_ms: int = 0
+    dry_run: bool = False
+    """Everything is done but the sending."""
     account: str = ""
     """Hyperliquid: the master or sub-account address."""

@@ -6,6 +6,7 @@ import attrs
 
 from model.instrument import Instrument
 from model.leg import PositionMode
+from model.reasons import Reason
 from model.settings import FollowerSettings
 from model.validation import Exposure
 
@@ -40,6 +41,8 @@ class Situation:
     """An order of the symbol has no known outcome yet (R11)."""
     symbol_confirmed: bool = True
     """Prices have shown that the follower's symbol is the master's (R9)."""
+    limit_broken: Reason | None = None
+    """Why the follower only closes, where it was no operator who said so."""
     equity_day_start: Decimal | None = None
     """Equity when the UTC day began, for ``daily_loss``."""
     equity_peak: Decimal | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -24,7 +25,7 @@ from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.errors import RequestRejected
 from exchanges.port import AccountGateway, Credentials, Venue
-from model.settings import FollowerSettings
+from model.settings import FollowerMode, FollowerSettings
 from supervision.roster import FollowerAccount
 from supervision.supervisor import Supervisor, SupervisorSpec
 from supervision.tree import child, edge_spec, follower_group, follower_spec, root_spec
@@ -241,14 +242,28 @@ class Engine:
                 await self._stop_follower(account.settings.name)
                 await self._start_follower(account)
 
-    def change_settings(self, settings: FollowerSettings) -> None:
-        """Give a follower other settings from its next copy on, and after every restart."""
+    def change_settings(
+        self, settings: FollowerSettings, *, resumes: bool = False, unkept: bool = False
+    ) -> None:
+        """Give a follower other settings from its next copy on, and after every restart.
+
+        Args:
+            resumes: an operator resumes it, also where a broken limit had stopped it.
+            unkept: the ledger was away and does not know the mode.
+        """
         name = settings.name
         self._accounts[name] = attrs.evolve(self._accounts[name], settings=settings)
         try:
-            self._addresses[name].tell(ChangeSettings(settings))
+            self._addresses[name].tell(ChangeSettings(settings, resumes=resumes, unkept=unkept))
         except ActorDeadError:
             return  # quarantined: it starts with them when it is revived
+
+    def _mode_moved(self, name: str, mode: FollowerMode) -> None:
+        """Remember a mode that a follower came to by itself: who is started in its place begins with it."""
+        account = self._accounts.get(name)
+        if account is not None:
+            settings = attrs.evolve(account.settings, mode=mode)
+            self._accounts[name] = attrs.evolve(account, settings=settings)
 
     async def _start_follower(self, account: FollowerAccount) -> None:
         name, exchange = account.settings.name, account.settings.exchange
@@ -350,4 +365,5 @@ class Engine:
             clock=self.parts.clock,
             max_open_age_s=self.parts.max_open_age_s,
             symbols=self._symbols[settings.exchange],
+            mode_moved=partial(self._mode_moved, name),
         )

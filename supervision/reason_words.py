@@ -50,6 +50,8 @@ _WORDS: Mapping[str, str] = {
     "ledger_unreachable": "the ledger cannot be written, so no opening may leave",
     "paused": "the follower is paused",
     "close_only": "the follower may only close",
+    "dry_run": "the follower runs dry: this is what it would have sent",
+    "removed": "the follower was removed before the copy had its outcome",
     "engine_stopping": "the engine is stopping",
     "crashed": "the follower's actor crashed while it had the copy in hand",
 }

@@ -15,6 +15,9 @@ from model.reasons import Reason
 KEY_WINDOW_MS = 24 * 3_600_000
 """Keys are kept at least this long; an older event is refused (R12)."""
 
+NO_LEG = -1
+"""The position_idx of changes that are no move of a master's leg: no catch-up compares against them."""
+
 _CLAIMED, _SKIPPED = CopyState.CLAIMED.value, CopyState.SKIPPED.value
 _CHANGE_COLUMNS = ("change_id", "symbol", "position_idx", "venue_time_ms", "seq", "body")
 _COPY_COLUMNS = (
@@ -87,8 +90,9 @@ def _all_changes(claims: Iterable[Claim]) -> Iterable[Change]:
 
 def _change_row(change: Change) -> tuple[object, ...]:
     leg = change.leg
+    position_idx = NO_LEG if change.by_operator else leg.position_idx
     return (
-        *(change.change_id, leg.symbol, leg.position_idx, change.venue_time_ms, change.seq),
+        *(change.change_id, leg.symbol, position_idx, change.venue_time_ms, change.seq),
         encode_change(change),
     )
 

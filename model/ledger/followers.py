@@ -6,11 +6,14 @@ from typing import Any
 import attrs
 import peewee
 
+from model.copy import CopyState
 from model.ledger.bulk import insert_rows
 from model.ledger.codec import decode_settings, dump_json, encode_settings, load_json
+from model.ledger.risk import forget_breach, forget_risk
 from model.ledger.rows import Applied, FollowerRow
-from model.ledger.tables import FollowerRecord, HoldingRow
-from model.settings import FollowerMode
+from model.ledger.tables import CopyRecord, FollowerRecord, HoldingRow
+from model.reasons import Reason
+from model.settings import FollowerMode, Join
 
 _COLUMNS = ("name", "exchange", "settings", "secrets", "joined_at_ms", "mode")
 _UPDATE = (
@@ -46,13 +49,37 @@ def apply_followers(connection: peewee.Database, rows: Sequence[FollowerRow], *,
 
 
 def set_mode(connection: peewee.Database, name: str, mode: FollowerMode) -> bool:
-    """Set what the operator lets a follower do; return whether it exists."""
+    """Set what the operator lets a follower do; return whether it exists.
+
+    Who makes it active again has seen what it lost: losses are measured anew.
+    """
+    if mode is FollowerMode.ACTIVE:
+        forget_breach(connection, name)
     query = FollowerRecord.update(mode=mode.value).where(FollowerRecord.name == name)
     return bool(query.execute(connection))
 
 
+def set_join(connection: peewee.Database, name: str, join: Join) -> bool:
+    """Set which episodes a follower takes part in; return whether it exists."""
+    for row in list_followers(connection):
+        if row.settings.name == name:
+            settings = encode_settings(attrs.evolve(row.settings, join=join))
+            FollowerRecord.update(settings=settings).where(FollowerRecord.name == name).execute(connection)
+            return True
+    return False
+
+
 def remove_follower(connection: peewee.Database, name: str) -> bool:
-    """Forget a follower, its secrets and what it held; its copies stay. Return whether it existed."""
+    """Forget a follower, its secrets and what it held; its copies stay. Return whether it existed.
+
+    Copies without an outcome get one: nobody will look after them, least of all a follower that comes
+    by the same name with another account.
+    """
+    open_ones = CopyRecord.update(state=CopyState.SKIPPED.value, reason=Reason.REMOVED.value).where(
+        CopyRecord.follower == name, CopyRecord.state == CopyState.CLAIMED.value
+    )
+    open_ones.execute(connection)
+    forget_risk(connection, name)
     HoldingRow.delete().where(HoldingRow.follower == name).execute(connection)
     return bool(FollowerRecord.delete().where(FollowerRecord.name == name).execute(connection))
 

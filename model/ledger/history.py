@@ -18,8 +18,8 @@ from model.order import OrderState
 from model.reasons import Reason
 from model.repair import REPAIR_PREFIX
 
-OF_THE_MASTER = f"substr(change_id, 1, {len(REPAIR_PREFIX)}) <> '{REPAIR_PREFIX}'"
-"""What a repair answered is no change of the master's, and moves nobody else."""
+OF_THE_MASTER = f"position_idx >= 0 AND substr(change_id, 1, {len(REPAIR_PREFIX)}) <> '{REPAIR_PREFIX}'"
+"""What a repair or an operator asked for is no change of the master's, and moves nobody else."""
 _NEWEST_PER_LEG = f"""
 SELECT body FROM (
     SELECT body, row_number() OVER (

@@ -16,13 +16,13 @@ from model.change import Change
 from model.copy import Claim, ClaimAnswer, CopyOutcome, Holding, OrderRecord
 from model.drift import Told
 from model.ledger import claims as claiming
-from model.ledger import drifts, history, meta, outcomes, requests, retention
+from model.ledger import drifts, history, meta, outcomes, requests, retention, risk
 from model.ledger import followers as following
 from model.ledger.connection import POOL_SIZE, LedgerDatabase, open_database
 from model.ledger.rows import Applied, CopyRow, FollowerRow, OpenCopy, Purged, RequestRow
 from model.ledger.schema import prepare_schema
 from model.leg import Leg
-from model.settings import FollowerMode
+from model.settings import FollowerMode, Join
 
 
 @attrs.frozen(kw_only=True)
@@ -133,9 +133,24 @@ class Store:
             return following.apply_followers(connection, rows, prune=prune)
 
     def set_mode(self, name: str, mode: FollowerMode) -> bool:
-        """Set a follower's mode; return whether it exists."""
+        """Set a follower's mode, for an operator; return whether it exists."""
         with self.unit() as connection:
             return following.set_mode(connection, name, mode)
+
+    def move_mode(self, name: str, mode: FollowerMode, *, instead_of: FollowerMode | None) -> bool:
+        """Set a mode that follows from ``instead_of``; return whether the follower has it now."""
+        with self.unit() as connection:
+            return risk.move_mode(connection, name, mode, instead_of=instead_of)
+
+    def keep_risk(self, name: str, values: Mapping[str, object], *, is_broken: bool) -> None:
+        """Write what a follower's losses are measured from, and what follows from a broken limit."""
+        with self.unit() as connection:
+            risk.keep_risk(connection, name, values, is_broken=is_broken)
+
+    def set_join(self, name: str, join: Join) -> bool:
+        """Set which episodes a follower takes part in; return whether it exists."""
+        with self.unit() as connection:
+            return following.set_join(connection, name, join)
 
     def remove_follower(self, name: str) -> bool:
         """Forget a follower, its secrets and holdings; its copies stay."""
