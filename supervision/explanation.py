@@ -66,6 +66,9 @@ def _change(copy: Mapping[str, Any], explain: Mapping[str, Any]) -> Iterator[str
         yield f"It answers change {copy.get('change_id')}, which the ledger does not have any more."
         return
     leg = copy.get("leg") or {}
+    if change.get("by_operator"):
+        yield f"An operator had {leg.get('symbol')}:{leg.get('position_idx')} closed; the master did nothing."
+        return
     kind = str(copy.get("change_class") or (explain.get("change") or {}).get("class") or "").replace("_", " ")
     yield (
         f"The master's {leg.get('symbol')}:{leg.get('position_idx')} went from {change['size_before']} to "

@@ -20,10 +20,10 @@ from exchanges.sandbox import Account, SandboxDescription, SandboxVenue, build_v
 from exchanges.sandbox.order import Order
 from exchanges.sandbox.server import SandboxServer
 from model.copy import Holding
-from model.ledger import CopyRow, Store, open_store
+from model.ledger import CopyRow, FollowerRow, Store, open_store
 from model.ledger.journal import Journal
 from model.ledger.lease import MemoryLease
-from model.settings import FollowerSettings, Join, Sizing, SizingMode
+from model.settings import FollowerMode, FollowerSettings, Join, Sizing, SizingMode
 from supervision.engine import Engine, EngineParts, FollowerAccount
 from tests.houses import VENUES, House, bybit_house, mirror_prices
 
@@ -102,6 +102,18 @@ class World:
     def close(self, symbol: str, position_idx: int = 0) -> Order:
         """Close a leg of the master."""
         return self.venue.close_position(MASTER, symbol, position_idx)
+
+    # The operator
+
+    def order(self, name: str, mode: FollowerMode) -> None:
+        """Set a follower's mode as the control socket does: the ledger first, then the engine."""
+        self.store.set_mode(name, mode)
+        settings = attrs.evolve(self.engine.settings_of(name), mode=mode)
+        self.engine.change_settings(settings, resumes=mode is FollowerMode.ACTIVE)
+
+    def mode_kept(self, name: str) -> FollowerMode:
+        """Return a follower's mode as the ledger has it."""
+        return next(row.settings.mode for row in self.store.followers() if row.settings.name == name)
 
     # What is
 
@@ -205,7 +217,12 @@ class World:
     # The engine's life
 
     async def start_engine(self) -> None:
-        """Start an engine on the ledger as it is."""
+        """Start an engine on the ledger as it is, modes included."""
+        kept = {row.settings.name: row.settings.mode for row in self.store.followers()}
+        self.followers = tuple(
+            attrs.evolve(it, settings=attrs.evolve(it.settings, mode=kept[it.settings.name]))
+            for it in self.followers
+        )
         bus = Bus()
         clock = self.clock
         desk = LedgerDesk(
@@ -313,6 +330,7 @@ async def open_world(
                 max_open_age_s=max_open_age_s,
             )
             world.followers = tuple(_account(world, member) for member in cast)
+            store.apply_followers([FollowerRow(settings=it.settings) for it in world.followers], prune=False)
             if start:
                 await world.start_engine()
                 await world.ready()

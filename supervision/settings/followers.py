@@ -12,7 +12,16 @@ from pathlib import Path
 import attrs
 
 from model.amounts import ONE, ZERO, format_decimal
-from model.settings import FollowerMode, FollowerSettings, Join, Limits, Repair, Sizing, SizingMode
+from model.settings import (
+    OPERATOR_MODES,
+    FollowerMode,
+    FollowerSettings,
+    Join,
+    Limits,
+    Repair,
+    Sizing,
+    SizingMode,
+)
 from supervision.exits import OperatorError
 from supervision.settings.endpoints import VENUES
 from supervision.settings.files import read_toml
@@ -133,7 +142,7 @@ def _read_one(
         limits=_limits(table.table("limits")),
         join=table.choice("join", Join, Join.NEXT),
         repair=table.choice("repair", Repair, Repair.CLOSE_ONLY),
-        mode=table.choice("mode", FollowerMode, FollowerMode.ACTIVE),
+        mode=table.choice("mode", OPERATOR_MODES, FollowerMode.ACTIVE),
         round_up_to_minimum=table.flag("round_up_to_minimum"),
         account=_account(table) if exchange == "hyperliquid" else "",
     )

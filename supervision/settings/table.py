@@ -1,7 +1,7 @@
 """Reads one table of a file, key by key, and remembers all that is wrong instead of stopping."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import TypeVar
@@ -89,14 +89,15 @@ class Table:
         self.wrong(name, "true or false", shown(value))
         return default
 
-    def choice(self, name: str, kind: type[E], default: E) -> E:
-        """Return the member of ``kind`` whose value stands there."""
+    def choice(self, name: str, kind: Iterable[E], default: E) -> E:
+        """Return the member of ``kind``, an Enum or some members of one, whose value stands there."""
         value = self.raw(name)
         if value is None:
             return default
-        words = [str(member.value) for member in kind]
-        if isinstance(value, str) and value in words:
-            return kind(value)
+        members = {str(member.value): member for member in kind}
+        words = list(members)
+        if isinstance(value, str) and value in members:
+            return members[value]
         self.wrong(name, f"one of {', '.join(words)}", shown(value) + guess(value, words))
         return default
 

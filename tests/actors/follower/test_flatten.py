@@ -3,7 +3,6 @@
 from decimal import Decimal
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -12,27 +11,10 @@ from actors.events import FlattenMoved
 from actors.messages import CrashNow
 from exchanges.sandbox import FaultKind
 from model.copy import CopyState
-from model.ledger import FollowerRow
 from model.settings import FollowerMode
 from tests.world import Cast, World, open_world
 
 D = Decimal
-
-
-def remember(world: World, name: str = "alice") -> None:
-    """Have the ledger know the follower, as it does where `followers apply` brought it."""
-    world.store.apply_followers([FollowerRow(settings=world.engine.settings_of(name))], prune=False)
-
-
-def order(world: World, mode: FollowerMode, name: str = "alice") -> None:
-    """Set a mode as the control socket does: the ledger first, then the engine."""
-    world.store.set_mode(name, mode)
-    settings = attrs.evolve(world.engine.settings_of(name), mode=mode)
-    world.engine.change_settings(settings, resumes=mode is FollowerMode.ACTIVE)
-
-
-def mode_kept(world: World, name: str = "alice") -> FollowerMode:
-    return next(row.settings.mode for row in world.store.followers() if row.settings.name == name)
 
 
 async def paused(world: World, name: str = "alice", timeout_s: float = 120) -> None:
@@ -48,13 +30,12 @@ async def test_every_leg_is_closed_reduce_only_and_the_follower_paused(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue), Cast(venue=venue, name="bob")) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         world.trade("ETHUSDT", "-2")
         await world.settled()
         before = len(world.core("alice").ledger.of("alice"))
 
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await paused(world)
 
         assert (world.size("alice"), world.size("alice", "ETHUSDT")) == (0, 0)
@@ -62,7 +43,7 @@ async def test_every_leg_is_closed_reduce_only_and_the_follower_paused(
         closing = world.core("alice").ledger.of("alice")[before:]
         assert len(closing) == 2
         assert all(row.intent.reduce_only for row in closing)
-        assert mode_kept(world) is FollowerMode.PAUSED
+        assert world.mode_kept("alice") is FollowerMode.PAUSED
         assert told(world) == ["started", "done"]
         assert (await world.status("alice")).state == "paused"
         assert not world.sent_twice()
@@ -70,13 +51,12 @@ async def test_every_leg_is_closed_reduce_only_and_the_follower_paused(
 
 async def test_both_hedge_legs_are_closed(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with open_world(tmp_path, Cast(hedge=True), master_hedges=("BTCUSDT",)) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5", position_idx=1)
         world.trade("BTCUSDT", "-0.2", position_idx=2)
         await world.settled()
         held = world.size("alice", position_idx=1), world.size("alice", position_idx=2)
 
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await paused(world)
 
         assert held == (D("0.5"), D("-0.2"))
@@ -85,12 +65,11 @@ async def test_both_hedge_legs_are_closed(tmp_path: Path, autojump_clock: MockCl
 
 async def test_what_is_not_ours_is_left_alone(tmp_path: Path, autojump_clock: MockClock, venue: str) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.core("alice").trade("alice", world.house("alice").own_symbol("ETHUSDT"), D(3))
         world.trade("BTCUSDT", "0.5")
         await world.settled()
 
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await paused(world)
 
         assert (world.size("alice"), world.size("alice", "ETHUSDT")) == (0, D(3))
@@ -100,14 +79,13 @@ async def test_a_storm_of_changes_meanwhile_reopens_nothing(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         for _ in range(10):
             world.trade("BTCUSDT", "0.1")
             world.trade("ETHUSDT", "1")
             await trio.sleep(0.03)
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         for _ in range(20):
             world.trade("BTCUSDT", "0.1")
             world.trade("ETHUSDT", "1")
@@ -124,13 +102,12 @@ async def test_after_resuming_the_follower_takes_part_again_from_the_next_change
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with open_world(tmp_path, Cast()) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         await world.settled()
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await paused(world)
 
-        order(world, FollowerMode.ACTIVE)
+        world.order("alice", FollowerMode.ACTIVE)
         await trio.sleep(5)
         at_once = world.size("alice")
         world.trade("BTCUSDT", "0.1")
@@ -144,7 +121,6 @@ async def test_an_opening_of_unknown_outcome_is_waited_for_and_what_it_filled_is
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.trade("ETHUSDT", "2")
         await world.settled()
         faults = world.core("alice").faults
@@ -154,7 +130,7 @@ async def test_an_opening_of_unknown_outcome_is_waited_for_and_what_it_filled_is
         )
         world.trade("BTCUSDT", "0.5")
         await world.until(lambda: bool(world.core("alice").ledger.of("alice")[1:]))
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await world.until(lambda: not world.size("alice", "ETHUSDT"))
         early = world.engine.settings_of("alice").mode
         await paused(world)
@@ -172,14 +148,13 @@ async def test_a_closing_order_that_comes_to_nothing_is_not_the_last(
     tmp_path: Path, autojump_clock: MockClock, venue: str, kind: FaultKind
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         where: dict[str, object] = {"endpoint": world.house("alice").order_endpoint, "code": 110079}
         if kind is FaultKind.REJECT:
             del where["endpoint"]
         fault = world.core("alice").faults.add(kind, account="alice", count=1, **where)
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await paused(world)
 
         assert fault.struck == 1
@@ -191,12 +166,11 @@ async def test_a_venue_that_is_away_is_tried_until_it_is_back_and_told_of(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         away = world.core("alice").faults.add(FaultKind.MAINTENANCE)
         world.house("alice").server.drop_connections()
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await trio.sleep(90)
         during = told(world)
         world.core("alice").faults.remove(away)
@@ -212,7 +186,6 @@ async def test_a_process_killed_in_the_middle_goes_on_where_it_was(
     tmp_path: Path, autojump_clock: MockClock, venue: str, fault: FaultKind | None
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         world.trade("ETHUSDT", "2")
         await world.settled()
@@ -221,20 +194,17 @@ async def test_a_process_killed_in_the_middle_goes_on_where_it_was(
         world.store.set_mode("alice", FollowerMode.FLATTENING)
         if fault is not None:  # its order has left, nobody has heard of it
             sent = len(world.core("alice").ledger.of("alice"))
-            order(world, FollowerMode.FLATTENING)
+            world.order("alice", FollowerMode.FLATTENING)
             await world.until(lambda: len(world.core("alice").ledger.of("alice")) > sent)
         await world.kill_engine()
         world.trade("BTCUSDT", "0.3")
         await trio.sleep(60)
-        (alice,) = world.followers
-        (row,) = world.store.followers()
-        world.followers = (attrs.evolve(alice, settings=row.settings),)
         await world.start_engine()
         await world.ready()
         await paused(world)
 
         assert (world.size("alice"), world.size("alice", "ETHUSDT")) == (0, 0)
-        assert mode_kept(world) is FollowerMode.PAUSED
+        assert world.mode_kept("alice") is FollowerMode.PAUSED
         assert not world.sent_twice()
         assert CopyState.CLAIMED not in {copy.state for copy in world.copies("alice")}
 
@@ -243,11 +213,10 @@ async def test_a_follower_that_crashes_in_the_middle_goes_on(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         world.trade("ETHUSDT", "2")
         await world.settled()
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         world.engine.followers["alice"].tell(CrashNow("a drill"))
         await paused(world)
 
@@ -257,19 +226,18 @@ async def test_a_follower_that_crashes_in_the_middle_goes_on(
 
 async def test_an_operator_who_resumes_meanwhile_ends_it(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with open_world(tmp_path, Cast()) as world:
-        remember(world)
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         world.core("alice").faults.add(FaultKind.REJECT, account="alice", code=110079, count=50)
-        order(world, FollowerMode.FLATTENING)
+        world.order("alice", FollowerMode.FLATTENING)
         await trio.sleep(3)
-        order(world, FollowerMode.ACTIVE)
+        world.order("alice", FollowerMode.ACTIVE)
         await world.settled()
         world.core("alice").faults.clear()
         world.trade("BTCUSDT", "0.1")
         await world.settled()
 
         assert told(world) == ["started", "given_up"]
-        assert mode_kept(world) is FollowerMode.ACTIVE
+        assert world.mode_kept("alice") is FollowerMode.ACTIVE
         assert world.size("alice") == D("0.6")
         assert CopyState.CLAIMED not in {copy.state for copy in world.copies("alice")}

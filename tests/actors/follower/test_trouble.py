@@ -11,8 +11,8 @@ from exchanges.sandbox import FaultKind, Liquidity
 from model.copy import CopyState
 from model.order import OrderState
 from model.reasons import Reason
-from model.settings import FollowerMode, Limits
-from tests.world import Cast, World, fixed_ratio, open_world
+from model.settings import FollowerMode
+from tests.world import Cast, World, open_world
 
 D = Decimal
 TOO_SMALL = {Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_QUANTITY, Reason.BELOW_MIN_NOTIONAL}
@@ -185,33 +185,6 @@ async def test_close_only_lets_reductions_pass_and_openings_not(
         assert kept == D("0.5")
         assert world.size("alice") == D("0.3")
         assert world.copies("alice")[1].reason is Reason.CLOSE_ONLY
-
-
-async def test_a_days_loss_ends_openings_until_the_next_day_and_a_restart_does_not_forget_it(
-    tmp_path: Path, autojump_clock: MockClock, venue: str
-) -> None:
-    settings = {"sizing": fixed_ratio("1"), "limits": Limits(daily_loss=D(400))}
-    async with open_world(tmp_path, Cast(venue=venue, settings=settings)) as world:
-        world.trade("BTCUSDT", "0.5")
-        await world.settled()
-        world.venue.set_price("BTCUSDT", D("59000"))
-        await world.stop_engine()
-        await world.start_engine()
-        await world.ready()
-        world.trade("ETHUSDT", "1")
-        await world.settled()
-        world.close("BTCUSDT")
-        await world.settled()
-        refused = world.size("alice", "ETHUSDT"), world.copies("alice")[1].reason
-        left = world.size("alice")
-        world.clock.ahead_ms += 86_400_000
-        await trio.sleep(70)
-        world.trade("ETHUSDT", "1")
-        await world.settled()
-
-        assert refused == (D(0), Reason.LIMIT_DAILY_LOSS)
-        assert left == 0
-        assert world.size("alice", "ETHUSDT") == D(2)
 
 
 async def test_a_net_is_of_what_the_master_holds_now_however_long_a_change_waited(
