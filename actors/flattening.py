@@ -40,6 +40,8 @@ class FlattenPorts:
     """Has ``Flattening.close`` run for a leg in a lane of its own."""
     take_interrupted: Callable[[str], tuple[CopyRecord, ...]]
     """Hands over the copies of a symbol that have no outcome."""
+    give_back: Callable[[CopyRecord], None]
+    """Takes one again that still has none."""
     ended: Callable[[], None]
     """Told when all is flat and the ledger knows that the follower is paused."""
 
@@ -95,11 +97,18 @@ class Flattening:
         try:
             await copying.run()
         except Interrupted:
-            await self.take_up(copying.record)
+            for unfinished in copying.open_records():
+                await self._put_back(unfinished)
         else:
             self._note_try(leg, copying.record)
         finally:
             del self._in_hand[leg]
+
+    async def _put_back(self, record: CopyRecord) -> None:
+        if record.change.by_operator:
+            await self.take_up(record)
+        else:
+            self._ports.give_back(record)
 
     @property
     def _is_wanted(self) -> bool:

@@ -90,6 +90,7 @@ class Follower(TrioActor):
                 is_busy=lambda symbol: symbol in self._lanes,
                 open_lane=self._open_closing_lane,
                 take_interrupted=self._take_interrupted,
+                give_back=self._keep_interrupted,
                 ended=lambda: self._move_mode(FollowerMode.PAUSED),
             ),
         )
@@ -260,7 +261,8 @@ class Follower(TrioActor):
         try:
             await copying.run()
         except Interrupted:
-            self._resumable.update({it.change.change_id: it for it in copying.open_records()})
+            for record in copying.open_records():
+                self._keep_interrupted(record)
         return None if lane.yielding else lane.newer
 
     async def _after_the_mail(self, lane: Lane) -> MasterChanged | None:
@@ -302,6 +304,9 @@ class Follower(TrioActor):
         for record in taken:
             del self._resumable[record.change.change_id]
         return tuple(taken)
+
+    def _keep_interrupted(self, record: CopyRecord) -> None:
+        self._resumable[record.change.change_id] = record
 
     def _name_of(self, change: Change) -> str:
         return self._desk.symbols.name(change.leg.symbol)
@@ -447,7 +452,7 @@ class Follower(TrioActor):
         if record.change.by_operator:
             await self._flattening.take_up(record)
         else:
-            self._resumable[record.change.change_id] = record
+            self._keep_interrupted(record)
         self._close_lane(lane)
         self._pairing().tell(FollowerReady(self._desk.settings.name))
 
