@@ -5,12 +5,20 @@ from decimal import Decimal
 from exchanges.sandbox.account import Account
 from exchanges.sandbox.balance import Balance
 from exchanges.sandbox.binance.modes import Modes
-from exchanges.sandbox.binance.wire import ASSET, POSITION_SIDES, Row, average, money, number, open_notional
+from exchanges.sandbox.binance.wire import (
+    ASSET,
+    POSITION_SIDES,
+    Row,
+    average,
+    break_even,
+    money,
+    number,
+    open_notional,
+)
 from exchanges.sandbox.listing import Listing, notional_max_at
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.venue import SandboxVenue
 from model.amounts import ZERO
-from model.leg import Side
 
 
 class States:
@@ -132,7 +140,7 @@ class States:
             "positionSide": POSITION_SIDES[leg.position_idx],
             "positionAmt": number(leg.size),
             "entryPrice": average(leg.entry_price),
-            "breakEvenPrice": average(self.break_even(leg)),
+            "breakEvenPrice": average(break_even(leg, self._venue.taker_fee)),
             "markPrice": money(mark),
             "unRealizedProfit": money(leg.unrealised(mark)),
             "liquidationPrice": "0",
@@ -155,7 +163,7 @@ class States:
         isolated = self._modes.is_isolated(account, leg.symbol)
         return {
             "entryPrice": average(leg.entry_price),
-            "breakEvenPrice": average(self.break_even(leg)),
+            "breakEvenPrice": average(break_even(leg, self._venue.taker_fee)),
             "marginType": "isolated" if isolated else "cross",
             "isAutoAddMargin": "false",
             "isolatedMargin": money(self.margins(account, leg)[0]) if isolated else "0.00000000",
@@ -192,13 +200,6 @@ class States:
         """Return a leg's initial and maintenance margin, both from the mark."""
         value = abs(leg.size) * self._venue.mark(leg.symbol)
         return value / account.leverage(leg.symbol), value * self._venue.listing(leg.symbol).maintenance_rate
-
-    def break_even(self, leg: Position) -> Decimal:
-        """Return the price at which a close would return the opening fee as well."""
-        if not leg.size:
-            return ZERO
-        side = Side.BUY if leg.size > 0 else Side.SELL
-        return leg.entry_price * (1 + side.sign * self._venue.taker_fee)
 
     def _notional_max(self, account: Account, symbol: str) -> Decimal:
         return notional_max_at(self._venue.listing(symbol), account.leverage(symbol)) or ZERO

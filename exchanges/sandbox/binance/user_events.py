@@ -19,6 +19,7 @@ from exchanges.sandbox.binance.wire import (
     SIDES,
     Row,
     average,
+    break_even,
     event_row,
     money,
     number,
@@ -200,5 +201,5 @@ class UserEvents:
             "iw": money(abs(leg.cost) / account.leverage(leg.symbol)) if isolated else "0",
             "ps": POSITION_SIDES[leg.position_idx],
             "ma": ASSET,
-            "bep": average(leg.entry_price),
+            "bep": average(break_even(leg, self._venue.taker_fee)),
         }

@@ -8,6 +8,7 @@ from exchanges.sandbox.account import Account
 from exchanges.sandbox.binance.codes import status_of
 from exchanges.sandbox.binance.records import OrderRecord
 from exchanges.sandbox.order import Fill, Order, Origin, TimeInForce
+from exchanges.sandbox.position import Position
 from model.amounts import ZERO, format_decimal
 from model.leg import Side
 
@@ -45,6 +46,12 @@ def money(value: Decimal) -> str:
 def average(value: Decimal | None) -> str:
     """Return an average price; "0" where there is none."""
     return "0" if value is None else format_decimal(value.quantize(CENTS, rounding=ROUND_DOWN))
+
+
+def break_even(leg: Position, taker_fee: Decimal) -> Decimal:
+    """Return the price at which a close would bring back the fee of the opening as well."""
+    sign = 1 if leg.size > 0 else -1
+    return leg.entry_price * (1 + sign * taker_fee)
 
 
 def order_type(order: Order) -> str:
