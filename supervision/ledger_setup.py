@@ -9,10 +9,14 @@ from pathlib import Path
 from model.ledger import LedgerDatabase, Store, open_database, open_store
 from model.ledger.journal import Journal
 from model.ledger.lease import make_lease
-from supervision.exits import UnsafePermissions
+from supervision.exits import OperatorError, UnsafePermissions
 from supervision.settings import EngineSettings
 
 STATE_VARIABLE = "STATE_DIRECTORY"
+
+
+class LedgerUrlWrong(OperatorError):
+    """The ledger's url is none that a database takes."""
 
 
 def open_ledger(settings: EngineSettings) -> Store:
@@ -27,8 +31,11 @@ def open_ledger(settings: EngineSettings) -> Store:
 
 @contextmanager
 def open_raw(settings: EngineSettings) -> Iterator[LedgerDatabase]:
-    """Yield the database as it is, whatever its schema."""
-    database = open_database(settings.ledger_url)
+    """Yield the database as it is, whatever its schema. Raises: LedgerUrlWrong."""
+    try:
+        database = open_database(settings.ledger_url)
+    except ValueError as error:
+        raise LedgerUrlWrong(f"ledger.url: {error}") from None
     try:
         yield database
     finally:

@@ -26,8 +26,11 @@ QUEUE_LINES = 10_000
 CLOSE_S = 2.0
 FIELD_CHARACTERS_MAX = 8_192
 SCANNED_CHARACTERS_MAX = 262_144
-QUIET_LOGGERS = ("httpx", "httpcore", "urllib3", "requests", "apprise", "trio-websocket", "hpack", "asyncio")
-"""They log signed urls, tokens or listen keys below WARNING."""
+QUIET_LOGGERS = (
+    *("httpx", "httpcore", "urllib3", "requests", "apprise", "trio-websocket", "hpack", "asyncio"),
+    "peewee",
+)
+"""They log signed urls, tokens, listen keys, or every value that a statement carries, below WARNING."""
 
 _LEVELS: Mapping[LogLevel, int] = {level: getattr(logging, level.name) for level in LogLevel}
 

@@ -13,6 +13,7 @@ from supervision.metrics.http import Answer, PageServer
 from supervision.metrics.page import print_registry, print_samples
 from supervision.metrics.pool_waits import PoolWaits
 from supervision.metrics.tally import Tally
+from supervision.redaction import REDACTOR
 from supervision.service.observation import LAG_S_MAX, Health, Observation
 from supervision.settings.engine import ListenAddress
 
@@ -144,7 +145,8 @@ class Metrics(TrioActor):
         seen = await self._observe()
         words = [seen.health.value, *seen.problems]
         status = 200 if seen.health is Health.READY else 503
-        return Answer(status=status, body="".join(f"{word}\n" for word in words).encode())
+        text = REDACTOR.text("".join(f"{word}\n" for word in words))
+        return Answer(status=status, body=text.encode("utf-8", "backslashreplace"))
 
 
 class _Kept:

@@ -6,6 +6,7 @@ import structlog
 
 from model.ledger import LedgerUnreachable, RequestRow
 from supervision.control import CALLER, Conflict
+from supervision.redaction import REDACTOR
 from supervision.service.desk import ServiceDesk
 
 Act = Callable[[], Awaitable[dict[str, object]]]
@@ -30,6 +31,7 @@ async def recorded(
         shown: the parameters as they may be kept, without secrets.
     Raises: Conflict when the id was used for another call.
     """
+    reason = REDACTOR.text(reason)  # operators paste into it what they have at hand
     row = RequestRow(
         request_id=request_id,
         method=method,

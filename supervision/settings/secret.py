@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import attrs
 
@@ -92,8 +93,16 @@ def resolve_secret(ref: SecretRef, base_dir: Path, env: Mapping[str, str]) -> Se
 
 
 def resolve_url(url: str, env: Mapping[str, str]) -> str:
-    """Return ``url`` with each `env:NAME` in it replaced. Raises: SecretMissing."""
-    return _ENV_IN_URL.sub(lambda found: Secret(_variable(found[1], env)).reveal(), url)
+    """Return ``url`` with each `env:NAME` in it replaced, letters that urls have a use for quoted.
+
+    Raises: SecretMissing.
+    """
+    return _ENV_IN_URL.sub(lambda found: _quoted(Secret(_variable(found[1], env))).reveal(), url)
+
+
+def _quoted(secret: Secret) -> Secret:
+    """Keep `:`, which stands in tokens of Telegram and is harmless in a password."""
+    return Secret(quote(secret.reveal(), safe=":"))
 
 
 def names_variables(url: str) -> bool:

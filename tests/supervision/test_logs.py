@@ -87,20 +87,20 @@ def test_a_line_has_the_promised_fields(lines: Lines) -> None:
 def test_libraries_pass_through_the_same_processors(lines: Lines) -> None:
     lines.start()
 
-    logging.getLogger("peewee").debug("SELECT %s", 1, extra={"rows": 3})
+    logging.getLogger("pykka").debug("SELECT %s", 1, extra={"rows": 3})
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn("old", stacklevel=1)
 
     first, second = lines.rows()
-    assert (first["event"], first["logger"], first["rows"]) == ("SELECT 1", "peewee", 3)
+    assert (first["event"], first["logger"], first["rows"]) == ("SELECT 1", "pykka", 3)
     assert second["logger"] == "py.warnings"
 
 
 def test_libraries_that_leak_are_quiet_at_debug(lines: Lines) -> None:
     lines.start(level=LogLevel.DEBUG)
 
-    for name in ("httpx", "httpcore.http11", "urllib3.connectionpool", "apprise", "trio-websocket"):
+    for name in ("httpx", "httpcore.http11", "urllib3.connectionpool", "apprise", "trio-websocket", "peewee"):
         logging.getLogger(name).info("GET https://api/?signature=abc")
         logging.getLogger(name).warning("slow")
 

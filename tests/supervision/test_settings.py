@@ -109,6 +109,8 @@ def test_a_full_file_says_everything(tmp_path: Path) -> None:
 
     assert settings.ledger_url == "postgresql://copy:database-password@db.internal/copies"
     assert "database-password" not in repr(settings)
+    odd = load(tmp_path, FULL, DB_PASSWORD="p@ss/w:rd#1")
+    assert odd.ledger_url == "postgresql://copy:p%40ss%2Fw:rd%231@db.internal/copies"
     assert settings.control_socket == Path("/run/copytrader/control.sock")
     assert settings.master.allow_trading_key
     assert settings.max_open_age_s == 2.5
