@@ -17,9 +17,11 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
-# A thousand simulated runs, each from a seed of its own; one that fails prints how to repeat it.
+# A thousand simulated runs, each from a seed of its own; one that fails prints how to repeat it. And what
+# the tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder).
 torture: $(VENV)/.installed
 	$(BIN)/python -m tests.simulation --seeds 1000
+	$(BIN)/python -m pytest -m long
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

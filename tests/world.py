@@ -16,7 +16,14 @@ from actors.messages import Describe, FollowerStatus, MasterStatus
 from exchanges.clock import TrioClock
 from exchanges.network import MemoryNetwork
 from exchanges.port import Credentials
-from exchanges.sandbox import Account, SandboxDescription, SandboxVenue, build_venue, describe_account
+from exchanges.sandbox import (
+    Account,
+    Listing,
+    SandboxDescription,
+    SandboxVenue,
+    build_venue,
+    describe_account,
+)
 from exchanges.sandbox.order import Order
 from exchanges.sandbox.server import SandboxServer
 from model.copy import Holding
@@ -292,9 +299,11 @@ async def open_world(
     start: bool = True,
     max_open_age_s: float = 5.0,
     ledger_url: str | None = None,
+    listings: Mapping[str, Iterable[Listing]] | None = None,
 ) -> AsyncIterator[World]:
     """Open venues with a master and these followers, and an engine that is ready to copy.
 
+    ``listings`` are what other venues than the master's list instead of what is usual, by exchange.
     The ledger is a file in ``directory`` where ``ledger_url`` names no other.
     """
     described = description or SandboxDescription(accounts=())
@@ -310,7 +319,7 @@ async def open_world(
     venue = build_venue(attrs.evolve(described, accounts=tuple(accounts)), clock=clock)
     for symbol in master_hedges:
         venue.switch_mode(MASTER, symbol, hedge=True)
-    houses = (bybit_house(venue), *_other_houses(cast, clock))
+    houses = (bybit_house(venue), *_other_houses(cast, clock, listings or {}))
     for house in houses[1:]:
         mirror_prices(houses[0], house)
     store = open_store(ledger_url or f"sqlite:///{directory / 'ledger.db'}")
@@ -343,13 +352,19 @@ async def open_world(
         assert not house.core.ledger.accepted_twice()
 
 
-def _other_houses(cast: Iterable[Cast], clock: TrioClock) -> Iterator[House]:
+def _other_houses(
+    cast: Iterable[Cast], clock: TrioClock, listings: Mapping[str, Iterable[Listing]]
+) -> Iterator[House]:
     """Open a house for every venue beside the master's on which a follower is."""
     members = [member for member in cast if member.venue != "bybit"]
     for name in dict.fromkeys(member.venue for member in members):
         describe, open_house = VENUES[name]
         accounts = [describe(it.name, Decimal(it.equity)) for it in members if it.venue == name]
-        yield open_house(accounts, clock)
+        house = open_house(accounts, clock)
+        if name in listings:
+            house.core.listings.clear()
+            house.core.listings.update({it.symbol: it for it in listings[name]})
+        yield house
 
 
 def _account(world: World, member: Cast) -> FollowerAccount:

@@ -41,14 +41,19 @@ def describe_history(
     history: History, accounts: Mapping[str, Sequence[AccountDescription]]
 ) -> dict[str, SandboxDescription]:
     """Return the venues of these accounts by exchange, each with what it lists of the history's symbols."""
-    coins = {order.symbol: order.coin for order in history.orders}
-    listings, described = listings_of(history), describe_venues(accounts)
+    described = describe_venues(accounts)
     for exchange, description in described.items():
-        relisted = (RELIST[exchange](it, coins[it.symbol]) for it in listings)
-        own = tuple(it for it in relisted if it is not None)
         prices = first_prices(history) if exchange == MASTER_EXCHANGE else {}  # the others' follow
-        described[exchange] = attrs.evolve(description, listings=own, prices=prices)
+        listings = tuple(relisted(history, exchange).values())
+        described[exchange] = attrs.evolve(description, listings=listings, prices=prices)
     return described
+
+
+def relisted(history: History, exchange: str) -> dict[str, Listing]:
+    """Return a venue's own listings by the master's symbols; one that it lacks is left out."""
+    coins = {order.symbol: order.coin for order in history.orders}
+    found = ((it.symbol, RELIST[exchange](it, coins[it.symbol])) for it in listings_of(history))
+    return {symbol: listing for symbol, listing in found if listing is not None}
 
 
 def _on_hyperliquid(listing: Listing, coin: str) -> Listing:

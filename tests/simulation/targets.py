@@ -12,6 +12,8 @@ from fractions import Fraction
 import attrs
 
 WIRE_UNIT = Fraction(1, 10**8)
+SLIPPAGE = Fraction("0.011")
+"""How far an order's own limit is from the master's price: 1 % and a tick."""
 
 
 @attrs.frozen
@@ -42,6 +44,8 @@ class Filters:
 
     lot: Fraction
     min_notional: Fraction
+    exempts_reductions: bool = True
+    """From the minimum notional; a close of everything always is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +56,8 @@ class Move:
     after: Fraction
     held: Fraction
     mark: Fraction
+    price: Fraction
+    """The master's, volume-weighted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +67,8 @@ class Allowed:
     sizes: frozenset[Fraction]
     orders: int
     """At most so many."""
+    waits: bool = False
+    """A reduction may be too small to be sent now (R10): it goes when it can."""
 
 
 def allowed(move: Move, target: Interval, filters: Filters) -> Allowed:
@@ -75,7 +83,11 @@ def allowed(move: Move, target: Interval, filters: Filters) -> Allowed:
         return Allowed(sizes=opened, orders=2)
     if abs(move.after) > abs(move.before) or move.before * move.after < 0:
         return Allowed(sizes=_opened(move.held, move, target, filters), orders=1)
-    return Allowed(sizes=_reduced(move, target, filters), orders=1)
+    sizes = _reduced(move, target, filters)
+    waits = not filters.exempts_reductions and any(
+        abs(move.held - size) * move.mark < filters.min_notional for size in sizes if size
+    )
+    return Allowed(sizes=sizes | {move.held} if waits else sizes, orders=1, waits=waits)
 
 
 def _opened(held: Fraction, move: Move, target: Interval, filters: Filters) -> frozenset[Fraction]:
@@ -87,10 +99,10 @@ def _opened(held: Fraction, move: Move, target: Interval, filters: Filters) -> f
         if added <= 0:
             sizes.add(held)
             continue
-        # The minimum holds at the mark or at the order's own limit, up to 1 % (and a tick) beside it.
-        if added * move.mark < filters.min_notional * Fraction("1.02"):
+        # The minimum holds at the mark or at the order's own limit, whichever is worse.
+        if added * min(move.mark, move.price * (1 - SLIPPAGE)) < filters.min_notional:
             sizes.add(held)
-        if added * move.mark >= filters.min_notional * Fraction("0.98"):
+        if added * min(move.mark, move.price * (1 + SLIPPAGE)) >= filters.min_notional:
             sizes.add(sign * size)
     return frozenset(sizes)
 
