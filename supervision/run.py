@@ -34,6 +34,7 @@ from supervision.sealing import find_sealing_keys
 from supervision.service import ServiceDesk, make_methods, observe
 from supervision.service.desk import StopRequest
 from supervision.service_manager import ServiceManager
+from supervision.service_notices import READY_WITHIN_S, tell_service_manager
 from supervision.settings import EngineSettings, LogLevel, resolve_master
 from supervision.settings.engine import ListenAddress
 from supervision.venues import build_venues
@@ -41,9 +42,6 @@ from supervision.version import product_version
 
 DRAIN_S = 30.0
 STANDBY_RETRY_S = 1.0
-READY_WITHIN_S = 60.0
-READY_POLL_S = 0.5
-STATUS_EVERY_S = 5.0
 LAST_EVENTS_S = 0.01
 ANSWER_S = 0.1
 """Whoever asked us to stop over the socket gets an answer first."""
@@ -308,32 +306,3 @@ async def _stop_when_asked(engine: Engine, stop: StopRequest) -> None:
 async def _cancel_when_told(engine: Engine, stop: StopRequest) -> None:
     await stop.hurried.wait()
     engine.cancel()
-
-
-async def tell_service_manager(desk: ServiceDesk, manager: ServiceManager) -> None:
-    """READY after the first reconciliation, or after 60 s degraded; then the watchdog's food."""
-    if not manager.listens:
-        return
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_tell_stopping, desk.stop, manager)
-        nursery.start_soon(_feed_watchdog, manager)
-        told = False
-        while True:
-            seen = await observe(desk)
-            if not told and (seen.ready or trio.current_time() - desk.started_at > READY_WITHIN_S):
-                manager.tell("READY=1")
-                told = True
-            manager.tell(f"STATUS={seen.health.value}: {'; '.join(seen.problems) or 'copying'}"[:200])
-            await trio.sleep(STATUS_EVERY_S if told else READY_POLL_S)
-
-
-async def _feed_watchdog(manager: ServiceManager) -> None:
-    """Speak from the event loop: a loop that stands still says nothing, and is restarted."""
-    while manager.watchdog_s is not None:
-        manager.tell("WATCHDOG=1")
-        await trio.sleep(manager.watchdog_s / 3)
-
-
-async def _tell_stopping(stop: StopRequest, manager: ServiceManager) -> None:
-    await stop.wanted.wait()
-    manager.tell("STOPPING=1")

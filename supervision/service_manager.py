@@ -26,12 +26,19 @@ class ServiceManager:
         return bool(self._address)
 
     def tell(self, *states: str) -> None:
-        """Send states such as `READY=1`. Never raises: a deaf service manager is no reason to stop."""
+        """Send states such as `READY=1`. Never raises: a deaf service manager is no reason to stop.
+
+        Each stays on a line of its own: a status may hold words of a venue, and those must not be states.
+        """
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.setblocking(False)
-                sender.sendto("\n".join(states).encode(), self._address)
+                sender.sendto("\n".join(map(_one_line, states)).encode(), self._address)
         except OSError as error:
             log.warning("service_manager.deaf", error=str(error))
+
+
+def _one_line(state: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in state)

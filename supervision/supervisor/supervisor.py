@@ -120,6 +120,13 @@ class Supervisor:
             raise UnknownName(f"there is no actor {name!r} in the tree")
         return node.address
 
+    def silence_s(self, name: str) -> float:
+        """Return how long ago an actor last beat; 0 while it waits or does not run. Raises: UnknownName."""
+        node = self._nodes.get(name)
+        if not isinstance(node, ActorNode):
+            raise UnknownName(f"there is no actor {name!r} in the tree")
+        return node.silence_s
+
     def describe(self) -> TreeNode:
         """Return the whole tree as data."""
         return self._root.describe()

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.messages import Describe
+from actors.pairing import Pairing
 from model.amounts import use_money_context
-from supervision.run import _beside, tell_service_manager
+from supervision.run import _beside
 from supervision.service_manager import ServiceManager
+from supervision.service_notices import tell_service_manager
 from supervision.supervisor import SupervisorExhausted
 from tests.supervision.engine_house import engine_house, make_row
 
@@ -62,6 +65,50 @@ async def test_ready_is_told_after_a_minute_although_the_venue_is_away(
     assert "READY=1" not in [state for _, state in early]
     assert len(manager.times_of("READY=1")) == 1
     assert any(state.startswith("STATUS=degraded: master") for _, state in manager.states)
+
+
+async def test_an_actor_that_cannot_even_be_cancelled_starves_the_watchdog(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    manager = Heard()
+    async with engine_house(tmp_path, make_row("alice")) as house, trio.open_nursery() as nursery:
+        await house.until_ready()
+        nursery.start_soon(tell_service_manager, house.desk, manager)
+        stuck = trio.CancelScope(shield=True)
+
+        async def hang(self: Pairing, message: object) -> object:
+            with stuck:
+                await trio.sleep_forever()
+            return None
+
+        began = trio.current_time()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Pairing, "on_receive", hang)
+            house.engine.address("pairing").tell(Describe())
+            await trio.sleep(200)
+        fed = [at - began for at in manager.times_of("WATCHDOG=1")]
+        stuck.cancel()
+        nursery.cancel_scope.cancel()
+
+    assert 80 <= max(fed) <= 100
+
+
+async def test_a_status_shows_no_secret(
+    tmp_path: Path, autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = Heard()
+    async with engine_house(tmp_path, make_row("alice")) as house, trio.open_nursery() as nursery:
+        await house.until_ready()
+        house.words.master = "signature=abcdef0123456789"
+        house.venue.away = True
+        house.venue.of("master-key").drop_streams()
+        await trio.sleep(35)
+        nursery.start_soon(tell_service_manager, house.desk, manager)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+
+    assert any(state.startswith("STATUS=degraded: master") for _, state in manager.states)
+    assert not any("abcdef" in state for _, state in manager.states)
 
 
 async def test_a_watcher_that_fails_begins_again_and_brings_nobody_down(

@@ -21,6 +21,14 @@ def test_states_arrive_as_one_datagram(tmp_path: Path) -> None:
         assert systemd.recv(100) == b"READY=1\nSTATUS=copying"
 
 
+def test_words_of_a_venue_are_no_states(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify")}).tell("STATUS=bad\nWATCHDOG=trigger")
+
+        assert manager.recv(4096) == b"STATUS=bad WATCHDOG=trigger"
+
+
 @pytest.mark.parametrize("place", ["", "/nowhere/at/all"])
 def test_a_deaf_service_manager_is_no_error(place: str) -> None:
     ServiceManager({"NOTIFY_SOCKET": place}).tell("READY=1")
