@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from actors.copy_record import CopyRecord
+from actors.copy_situation import goals_for, situation_for
 from actors.events import TroubleMet
 from actors.follower_desk import Baseline, FollowerDesk
 from actors.lane import Interrupted, Lane
@@ -15,9 +16,9 @@ from actors.messages import MasterChanged
 from actors.order_life import send, settle
 from exchanges.errors import ExchangeError, Refusal
 from model.amounts import ZERO
-from model.catchup import joined
 from model.copy import Claim, ClaimAnswer, Holding, OrderRecord
-from model.follower import Decision, Goal, Situation, decide, goals_of
+from model.expectation import still_wanted
+from model.follower import Decision, Goal, Situation, decide, wanted_size
 from model.ledger import LedgerUnreachable
 from model.leg import Leg, PositionMode
 from model.order import OrderRequest, OrderState, make_client_order_id, make_copy_id
@@ -125,14 +126,7 @@ class Copying:
         mode = desk.view.mode(symbol)
         if mode is None:
             mode = await self._read_mode(symbol)
-        goals = goals_of(
-            desk.symbols.own_units(message.change),
-            tuple(desk.symbols.own_units(other) for other in message.others),
-            symbol=symbol,
-            mode=mode,
-            acted=desk.acted(),
-            takes_part=partial(joined, settings=desk.settings),
-        )
+        goals = goals_for(desk, message, symbol=symbol, mode=mode)
         return tuple(
             goal.begun(moving=self._moving(goal.leg), held=desk.view.size(goal.leg)) for goal in goals
         )
@@ -174,9 +168,9 @@ class Copying:
                 if reason is None:
                     return self._leave_done(goal, decision)
                 if decision.drafts[0].opens and self._gives_up(reason):
-                    return self._leave(goal, self._desk.view.size(goal.leg), reason)
+                    return self._leave(goal, situation, self._desk.view.size(goal.leg), reason)
             elif not self._is_worth_waiting(reason):
-                return self._leave(goal, decision.desired, reason)
+                return self._leave(goal, situation, decision.desired, reason)
             if self._desk.stopping:
                 raise Interrupted
             self._waits += 1
@@ -186,8 +180,9 @@ class Copying:
     def _leave_done(self, goal: Goal, decision: Decision) -> None:
         """Note a leg whose orders are done; one that was shrunk to the margin is where it is (R10)."""
         if self._shrinks and decision.drafts[0].opens:
-            return self._leave(goal, self._desk.view.size(goal.leg), Reason.MARGIN_INSUFFICIENT)
-        return self._leave(goal, decision.desired, decision.reason)
+            size = self._desk.view.size(goal.leg)
+            return self._leave(goal, decision.situation, size, Reason.MARGIN_INSUFFICIENT)
+        return self._leave(goal, decision.situation, decision.desired, decision.reason)
 
     def _is_worth_waiting(self, reason: Reason | None) -> bool:
         """Tell whether what holds an opening back passes by itself; its age ends the wait.
@@ -223,29 +218,8 @@ class Copying:
         if not fresh:
             fresh = await self._read_state(leg)
         desk.watch_equity()
-        age_s = trio.current_time() - self._message.received_at
-        return Situation(
-            settings=desk.settings,
-            instrument=desk.board.instruments.get(leg.symbol),
-            mode=desk.view.mode(leg.symbol) or PositionMode.ONE_WAY,
-            size=desk.view.size(leg),
-            owned=desk.owns(leg),
-            leverage=desk.view.leverages.get(leg.symbol),
-            equity=desk.equity(),
-            mark=desk.mark(leg.symbol),
-            exposure=desk.exposure_beside(leg),
-            age_s=age_s,
-            max_open_age_s=desk.max_open_age_s,
-            stopping=desk.stopping,
-            clock_ok=desk.board.clock_ok,
-            durable=self.record.undurable_claim is None,
-            view_fresh=fresh,
-            order_unknown=bool(desk.unknown_orders[leg.symbol]),
-            symbol_confirmed=desk.symbols.is_confirmed(goal.change.leg.symbol),
-            limit_broken=None if desk.breach is None else desk.breach.reason,
-            equity_day_start=None if desk.equity_record is None else desk.equity_record.day_start,
-            equity_peak=None if desk.equity_record is None else desk.equity_record.peak,
-        )
+        durable = self.record.undurable_claim is None
+        return situation_for(desk, goal, self._message, durable=durable, fresh=fresh)
 
     async def _read_state(self, leg: Leg) -> bool:
         """Read what the view lacks, in parallel (R7 step 2); trouble leaves what is known.
@@ -447,26 +421,38 @@ class Copying:
                 return None
             wait_s = min(RETRY_S_MAX, wait_s * 2)
 
-    def _leave(self, goal: Goal, desired: Decimal, reason: Reason | None) -> None:
+    def _leave(self, goal: Goal, situation: Situation, left: Decimal, reason: Reason | None) -> None:
         """Note how the leg was left: the next change is judged by what was acted on."""
+        repair = self._message.repair
         self.record.left(reason)
         held = bool(self._desk.view.size(goal.leg))
         owned = held and self._desk.owns(goal.leg)
         if goal.change.by_operator:  # what of the master was acted on stays as it was
             known = self._desk.own(goal.leg)
-            self._hold(attrs.evolve(known, owned=owned, target=desired, skipped=None))
+            self._hold(attrs.evolve(known, owned=owned, target=left, skipped=None, wanted=None))
         else:
             self._hold(
                 Holding(
                     follower=self.record.follower,
                     leg=goal.leg,
                     owned=owned,
-                    target=desired,
+                    target=left,
                     master_size=goal.after,
-                    change_id=goal.change.change_id,
+                    change_id=goal.change.change_id if repair is None else repair.answers,
                     skipped=reason,
+                    wanted=self._still_wanted(goal, situation, reason),
                 )
             )
+
+    def _still_wanted(self, goal: Goal, situation: Situation, reason: Reason | None) -> Decimal | None:
+        """Return where the leg should have gone; a repair that may not open leaves that to others (R15)."""
+        repair = self._message.repair
+        if repair is not None and not repair.may_open and reason is Reason.CLOSE_ONLY:
+            return repair.wanted
+        if reason is None:
+            return None
+        before = self._desk.holdings.get(goal.leg)
+        return still_wanted(goal, reason, ideal=wanted_size(goal, situation), before=before)
 
     def _hold(self, holding: Holding) -> None:
         self.record.hold(holding)

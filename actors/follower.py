@@ -12,6 +12,7 @@ from actors.copy_record import CopyRecord
 from actors.copying import Copying
 from actors.events import FollowerStateChanged, ForeignPositionSeen, TroubleMet
 from actors.flattening import Flattening, FlattenPorts
+from actors.follower_audit import look_at_legs, preview, repair_message, why_no_repair
 from actors.follower_desk import FollowerDesk
 from actors.follower_status import describe
 from actors.lane import Interrupted, Lane
@@ -22,9 +23,13 @@ from actors.messages import (
     Describe,
     Drain,
     FollowerReady,
+    LookAtLegs,
     MasterChanged,
+    Mend,
+    MendAnswer,
     OrderReported,
     PositionsReported,
+    ReadAccount,
     SetMode,
     StreamDown,
     StreamHeard,
@@ -140,6 +145,12 @@ class Follower(TrioActor):
                 self._set_mode(mode)
             case ChangeSettings():
                 self._change_settings(message)
+            case LookAtLegs():
+                return look_at_legs(self._desk, message, state=self._state(), is_busy=self._is_busy)
+            case ReadAccount():
+                self._refresh_wanted.set()
+            case Mend():
+                return self._mend(message)
             case Drain():
                 self._begin_drain()
             case CrashNow(why=why):
@@ -154,7 +165,7 @@ class Follower(TrioActor):
         match message:
             case PositionsReported(positions=rows):
                 view.heard_at = now
-                view.apply_positions(rows)
+                desk.take_positions(rows)
                 self._see_positions(rows)
             case OrderReported(report=report):
                 view.heard_at = now
@@ -196,9 +207,7 @@ class Follower(TrioActor):
         change = message.change
         symbol = self._symbol(message)
         self._latest[change.leg] = message
-        for heard in (change, *message.others):
-            if message.told > self._newest.get(heard.leg, (-1, heard))[0]:
-                self._newest[heard.leg] = message.told, heard
+        self._hear(message)
         self._watch_mark(symbol)
         lane = self._lanes.get(symbol)
         if lane is not None:
@@ -207,6 +216,11 @@ class Follower(TrioActor):
         if change.change_id not in self._resumable and self._acted_on(message, symbol):
             return
         self._open_lane(symbol, message)
+
+    def _hear(self, message: MasterChanged) -> None:
+        for heard in (message.change, *message.others):
+            if message.told > self._newest.get(heard.leg, (-1, heard))[0]:
+                self._newest[heard.leg] = message.told, heard
 
     def _watch_mark(self, symbol: str) -> None:
         """Ask for the symbol's mark under this venue's name, once: Pairing knows the master's alone."""
@@ -264,6 +278,38 @@ class Follower(TrioActor):
             for record in copying.open_records():
                 self._keep_interrupted(record)
         return None if lane.yielding else lane.newer
+
+    # Repairs (R15)
+
+    def _is_busy(self, symbol: str) -> bool:
+        """Tell whether a copy of the symbol runs, waits or is not finished, or an order of it is unknown."""
+        return (
+            symbol in self._lanes
+            or any(lane.symbol == symbol for lane in self._yielding)
+            or bool(self._desk.unknown_orders[symbol])
+            or any(self._desk.symbols.name(it.change.leg.symbol) == symbol for it in self._resumable.values())
+        )
+
+    def _mend(self, mend: Mend) -> MendAnswer:
+        """Begin an ordinary copy that mends a leg, or only say what it would send."""
+        desk, message = self._desk, mend.message
+        why_not = why_no_repair(desk, mend, is_prepared=self._prepared, is_busy=self._is_busy)
+        if why_not:
+            return MendAnswer(why_not=why_not)
+        self._hear(message)
+        latest = self._latest.get(message.change.leg)
+        if latest is None or latest.told < message.told:
+            self._latest[message.change.leg] = message  # what an interrupted repair goes on with
+        told, newest = self._newest[message.change.leg]
+        if told > message.told and newest.size_after != message.change.size_after:
+            return MendAnswer(why_not="the master has moved on: its own copy comes first")
+        repair = self._with_newest_others(repair_message(desk, mend, newest=newest))
+        answer = preview(desk, repair)
+        if mend.preview or not answer.orders:
+            return answer
+        self._watch_mark(mend.plan.leg.symbol)
+        self._open_lane(mend.plan.leg.symbol, repair)
+        return attrs.evolve(answer, started=True)
 
     async def _after_the_mail(self, lane: Lane) -> MasterChanged | None:
         """Return what an interrupted copy left to do, or first a change that waits: it knows more."""

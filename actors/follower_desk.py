@@ -14,6 +14,7 @@ from actors.symbol_desk import SymbolDesk
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway
+from model.account import PositionReport
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
 from model.breach import Breach, find_breach
@@ -69,6 +70,11 @@ class FollowerDesk:
     """An operator's mode came while the ledger was away."""
     mode_moved: Callable[[FollowerMode], None] = lambda mode: None
     """Told of a mode that no operator has set: who is started in our place shall begin with it."""
+    began_at: float = attrs.field(factory=trio.current_time)
+    moved_at: dict[Leg, float] = attrs.field(factory=dict)
+    """When the view last saw a leg's size change; absent: not since ``began_at`` (R15)."""
+    read_at: float | None = None
+    """When the account was last read by REST."""
     stopping: bool = False
     unwritten: deque[tuple[Claim | None, CopyOutcome]] = attrs.field(
         factory=lambda: deque(maxlen=UNWRITTEN_MAX)
@@ -208,10 +214,18 @@ class FollowerDesk:
         """Return legs as they are known by now: later copies may have been written since."""
         return tuple(self.holdings.get(held.leg, held) for held in holdings)
 
+    def take_positions(self, rows: Iterable[PositionReport]) -> None:
+        """Take position rows into the view, and note which legs they moved."""
+        rows = tuple(rows)
+        sizes = {row.leg: self.view.size(row.leg) for row in rows}
+        self.view.apply_positions(rows)
+        for leg, size in sizes.items():
+            if self.view.size(leg) != size:
+                self.moved_at[leg] = trio.current_time()
+
     async def read_symbol(self, symbol: str) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""
-        rows = await self.gateway.positions_of(symbol)
-        self.view.apply_positions(rows)
+        self.take_positions(await self.gateway.positions_of(symbol))
         self.tell_news()
 
     async def read_account(self) -> bool:
@@ -219,6 +233,9 @@ class FollowerDesk:
         snapshot = await self.gateway.snapshot()
         for symbol in self.view.missing_from(snapshot):
             await self.read_symbol(symbol)
+        sizes = {row.leg: self.view.size(row.leg) for row in snapshot.positions}
         agreed = self.view.apply_snapshot(snapshot, self.board.instruments)
+        now = self.read_at = trio.current_time()
+        self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
         self.tell_news()
         return agreed

@@ -1,21 +1,26 @@
 """Everything that crosses an inbox: facts in the past tense, commands in the imperative."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from itertools import count
 from typing import ClassVar
 
 import attrs
 
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
+from model.audit import AuditLeg
 from model.change import Change
+from model.finding import Finding
 from model.leg import ChangeClass, classify
 from model.order import OrderReport
 from model.reasons import Reason
-from model.settings import FollowerMode, FollowerSettings
+from model.repair import RepairPlan
+from model.settings import FollowerMode, FollowerSettings, Repair
 
 REDUCTION_PRIORITY = 3
 OPENING_PRIORITY = 5
 NEWS_PRIORITY = 1
+AUDIT_PRIORITY = 8
+"""An audit waits for whatever trades."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +38,8 @@ class MasterChanged:
     superseded: tuple[Change, ...] = ()
     told: int = attrs.field(factory=count().__next__, eq=False)
     """Of two messages the one with the larger number knows more: both may have waited in an inbox."""
+    repair: RepairPlan | None = None
+    """The copy mends one leg of its follower (R15); Pairing tells no such thing."""
 
     @property
     def conflation_key(self) -> Hashable:
@@ -199,6 +206,137 @@ class Describe:
     """Ask an actor for its part of `status`."""
 
     priority: ClassVar[int] = 2
+
+
+@attrs.frozen(kw_only=True)
+class MasterLeg:
+    """One leg of the master, flat or not, as an audit compares with it."""
+
+    message: MasterChanged
+    """As a follower that came back would be told of it now."""
+    changed_at: float
+    """Trio time of its last change, or of Pairing's start."""
+
+
+@attrs.frozen(kw_only=True)
+class MasterLegs:
+    """Every leg of the master that Pairing remembers."""
+
+    reconciled: bool
+    legs: tuple[MasterLeg, ...]
+
+
+@attrs.frozen
+class DescribeLegs:
+    """Ask Pairing for MasterLegs."""
+
+    priority: ClassVar[int] = AUDIT_PRIORITY
+
+
+@attrs.frozen
+class LookAtLegs:
+    """Ask a follower what it holds beside the master's legs; answered with FollowerLegs (R15)."""
+
+    master: Mapping[str, tuple[MasterLeg, ...]]
+    """By the master's symbol; shared by all followers of a pass."""
+    open_symbols: tuple[str, ...]
+    """Those of which the master holds something."""
+    priority: ClassVar[int] = AUDIT_PRIORITY
+
+
+@attrs.frozen(kw_only=True)
+class FollowerLegs:
+    """What a follower holds beside the master's legs. Times are trio's."""
+
+    exchange: str
+    state: str
+    repair: Repair
+    legs: tuple[AuditLeg, ...]
+    heard_at: float | None
+    """When its private stream last spoke; None while that is down."""
+    read_at: float | None
+    """When the account was last read by REST; None: not yet."""
+
+
+@attrs.frozen
+class ReadAccount:
+    """Read the account by REST soon, ahead of its time (R21)."""
+
+    conflation_key: ClassVar[Hashable] = "read account"
+    priority: ClassVar[int] = AUDIT_PRIORITY
+
+
+@attrs.frozen(kw_only=True)
+class Mend:
+    """Bring one leg to where the master is, by an ordinary copy; answered with MendAnswer (R15)."""
+
+    message: MasterChanged
+    """The master's leg as the audit saw it."""
+    plan: RepairPlan
+    asked_at_ms: int
+    preview: bool = False
+    """Only say what would be sent."""
+    priority: ClassVar[int] = AUDIT_PRIORITY
+
+
+@attrs.frozen(kw_only=True)
+class MendAnswer:
+    """What a follower does, or would do, about a repair."""
+
+    orders: tuple[str, ...] = ()
+    """In words; the first of them has still to be confirmed before what follows from it is decided."""
+    why_not: str = ""
+    """Why nothing is sent."""
+    started: bool = False
+
+
+@attrs.frozen
+class RunAudit:
+    """Begin a pass over everybody; answered with the number of the pass to wait for."""
+
+    priority: ClassVar[int] = 2
+
+
+@attrs.frozen
+class DescribeAudit:
+    """Ask the auditor for an AuditReport.
+
+    ``preview`` asks every follower concerned what a repair would send.
+    """
+
+    preview: bool = False
+    priority: ClassVar[int] = 2
+
+
+@attrs.frozen(kw_only=True)
+class FindingSeen:
+    """One finding as it stands, in its grace or told."""
+
+    follower: str
+    exchange: str
+    finding: Finding
+    repair: Repair
+    told_at_ms: int | None
+    """None: its grace is not over."""
+    due_in_s: float | None
+    """Until its grace is over."""
+    plan: MendAnswer | None = None
+    """Only where a preview was asked for."""
+
+
+@attrs.frozen(kw_only=True)
+class AuditReport:
+    """The last pass over everybody, and what is wrong as known now."""
+
+    number: int
+    """Of the last pass that ended; 0 before the first one."""
+    ended_at_ms: int | None
+    audited: int
+    truths: int
+    """How many accounts it read by REST."""
+    unheard: Mapping[str, str]
+    """Who was not audited, and why."""
+    findings: tuple[FindingSeen, ...]
 
 
 @attrs.frozen

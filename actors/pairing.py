@@ -14,10 +14,13 @@ from actors.events import MasterChangeSeen
 from actors.ledger_desk import LedgerDesk
 from actors.messages import (
     Describe,
+    DescribeLegs,
     Drain,
     ExecutionsReported,
     FollowerReady,
     MasterChanged,
+    MasterLeg,
+    MasterLegs,
     MasterLost,
     MasterRead,
     MasterStatus,
@@ -33,6 +36,7 @@ from actors.runtime import Address, TrioActor
 from exchanges.clock import Clock
 from model.account import WalletReport
 from model.change import Change
+from model.leg import Leg
 from model.pairing import Pairing as Rules
 
 LAST_WRITES_S = 2.0
@@ -73,6 +77,8 @@ class Pairing(TrioActor):
         self._held_back: list[tuple[Change, float]] = []
         """Changes of those symbols, and when they were read."""
         self._read_once = False
+        self._changed_at: dict[Leg, float] = {}
+        self._began_at = trio.current_time()
         self._draining = False
         self._waiting: dict[str, None] = {}
         self._is_telling = False
@@ -103,6 +109,8 @@ class Pairing(TrioActor):
         """Take news of the master; answer Describe."""
         if isinstance(message, Describe):
             return self._describe()
+        if isinstance(message, DescribeLegs):
+            return self._describe_legs()
         self._handled += 1
         received_at, changes = self._take(message)
         if self._next_deadline() != self._armed_for:
@@ -199,6 +207,7 @@ class Pairing(TrioActor):
     def _tell_change(self, change: Change, received_at: float) -> None:
         if self._draining:
             return  # nor is it remembered: the next start finds it missed
+        self._changed_at[change.leg] = received_at
         if change.leg.symbol in self._absent:
             # Beside a leg that may be flat by now: a follower with one leg would open its old net.
             self._held_back.append((change, received_at))
@@ -278,6 +287,13 @@ class Pairing(TrioActor):
         return MasterStatus(
             reconciled=self.reconciled, equity=None if equity is None else str(equity), legs=legs
         )
+
+    def _describe_legs(self) -> MasterLegs:
+        legs = tuple(
+            MasterLeg(message=message, changed_at=self._changed_at.get(message.change.leg, self._began_at))
+            for message in self._every_leg()
+        )
+        return MasterLegs(reconciled=self.reconciled, legs=legs)
 
 
 def _tell(receiver: Address, message: object) -> None:

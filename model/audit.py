@@ -28,6 +28,8 @@ class AuditLeg:
     """One leg of a follower beside the master's legs that it answers, at one moment."""
 
     leg: Leg
+    answers: Leg | None
+    """The master's leg that the follower's leg answers first of all, as the master's venue spells it."""
     size: Decimal
     owned: bool
     """The engine opened what is held (R14)."""

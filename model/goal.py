@@ -94,10 +94,10 @@ def goals_of(
     legs = {other.leg.position_idx: other for other in others}
     legs[change.leg.position_idx] = change
     held = tuple(legs[idx] for idx in sorted(legs) if legs[idx].size_after)
-    if mode is PositionMode.ONE_WAY:
-        wanted = {Leg(symbol, ONE_WAY): tuple(filter(takes_part, held)) or held}
-    else:
-        wanted = _apart(symbol, held, change.leg.position_idx)
+    wanted = answered_by(held, symbol=symbol, mode=mode, takes_part=takes_part)
+    touched = change.leg.position_idx
+    if mode is PositionMode.HEDGE and touched != ONE_WAY:
+        wanted = {leg: rows for leg, rows in wanted.items() if leg.position_idx == touched}
     goals = [
         Goal(
             leg=leg,
@@ -111,10 +111,17 @@ def goals_of(
     return tuple(sorted(goals, key=lambda goal: not goal.change_class.reduces))
 
 
-def _apart(symbol: str, held: tuple[Change, ...], touched: int) -> dict[Leg, tuple[Change, ...]]:
-    """Return the hedge legs that a change of the master's leg ``touched`` concerns."""
-    sides = {
+def answered_by(
+    held: tuple[Change, ...],
+    *,
+    symbol: str,
+    mode: PositionMode,
+    takes_part: Callable[[Change], bool] = _everything,
+) -> dict[Leg, tuple[Change, ...]]:
+    """Return, by leg of the follower, the master's open legs of one symbol that it answers (R6)."""
+    if mode is PositionMode.ONE_WAY:
+        return {Leg(symbol, ONE_WAY): tuple(filter(takes_part, held)) or held}
+    return {
         Leg(symbol, HEDGE_LONG): tuple(row for row in held if row.size_after > 0),
         Leg(symbol, HEDGE_SHORT): tuple(row for row in held if row.size_after < 0),
     }
-    return {leg: rows for leg, rows in sides.items() if touched in (ONE_WAY, leg.position_idx)}

@@ -37,6 +37,8 @@ class RepairPlan:
     wanted: Decimal | None
     """Where the last copy's scale has the leg; remembered where the repair may not go all the way."""
     may_open: bool
+    answers: str = ""
+    """change_id of the master's change that the leg is brought to; set as the copy begins."""
 
 
 def mending_of(finding: Finding, policy: Repair) -> Mending:

@@ -33,6 +33,7 @@ def make_leg(size: str = "0.5", master: str = "1", **other: Any) -> AuditLeg:
     """Return a leg whose last copy left 0.5 at a master's 1."""
     facts: dict[str, Any] = {
         "leg": BTC,
+        "answers": BTC,
         "size": D(size),
         "owned": True,
         "lot": LOT,
