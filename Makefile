@@ -17,11 +17,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
-# A thousand simulated runs, each from a seed of its own; one that fails prints how to repeat it. And what
-# the tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder).
+# A thousand simulated runs, each from a seed of its own; one that fails prints how to repeat it. What the
+# tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder). Then
+# real engines, killed for about an hour.
 torture: $(VENV)/.installed
 	$(BIN)/python -m tests.simulation --seeds 1000
 	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m tests.crashes --kills 250
+	$(BIN)/python -m tests.crashes --kills 100 --ledger postgres
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from exchanges.websocket import WebSocket
 from model.ledger.connection import LedgerDatabase
 from model.ledger.store import Store
 
-NEVER = "never"
+NEVER = "any time"
 POINTS = ("before_write", "in_write", "after_write", "before_send", "sent", "answered")
 """Around every transaction, and around every order: its call, its bytes, its answer."""
 

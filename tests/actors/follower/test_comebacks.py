@@ -164,3 +164,30 @@ async def test_legs_that_were_moved_just_before_a_kill_follow_the_master_back(
 
         assert (world.size("alice", position_idx=1), world.size("alice", position_idx=2)) == (D("0.1"), D(0))
         assert not world.sent_twice()
+
+
+async def test_an_overtaken_flip_is_remembered_until_the_next_copy_is_done(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """The flip had closed the old side; the master came back to that side's size, and then the kill."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.trade("BTCUSDT", "-0.2")
+        await world.settled()
+        world.core("alice").faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=1.0, count=1)
+        world.trade("BTCUSDT", "-0.2")
+        await world.until(lambda: world.size("alice") == D("-0.4"))
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        world.trade("BTCUSDT", "0.7")
+        await world.until(lambda: world.size("alice") == D(0))
+        world.trade("BTCUSDT", "-0.5")
+        await world.until(lambda: len(world.copies("alice")) == 4)
+        await trio.sleep(0.05)
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert world.size("alice") == D("-0.2")
+        assert not world.sent_twice()
