@@ -19,7 +19,7 @@ from model.ledger import LeaseTaken, Store, check_schema
 from model.ledger.lease import Lease, make_lease
 from model.ledger.secrets import SealingKeys
 from supervision.control import KeptAnswers
-from supervision.control.socket_file import listening_socket
+from supervision.control.socket_file import SocketTaken, listening_socket
 from supervision.control_socket import ControlSocket
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
@@ -125,12 +125,26 @@ async def _serve(process: Process) -> None:
 async def _serve_until_stopped(process: Process, stop: StopRequest) -> Exception | None:
     try:
         if await _take_lease(process, stop):
-            with listening_socket(process.settings.control_socket):
-                pass  # told now, while it can still be said with the exit status
+            _try_socket(process)
             await _run_engine(process, stop)
     except Exception as error:  # noqa: BLE001 - raised by the caller, outside of any group
         return error
     return None
+
+
+def _try_socket(process: Process) -> None:
+    """Listen for a moment: what is wrong is told now, while it can be said with the exit status.
+
+    A standby that has the lease trades without: the engine that lost it may hang, and hold the socket
+    until it ends. The control socket's actor tries again.
+    """
+    try:
+        with listening_socket(process.settings.control_socket):
+            return
+    except SocketTaken as error:
+        if not process.standby:
+            raise
+        log.warning("process.socket_taken", error=str(error))
 
 
 async def _take_lease(process: Process, stop: StopRequest) -> bool:
