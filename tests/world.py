@@ -359,7 +359,11 @@ def _other_houses(
     members = [member for member in cast if member.venue != "bybit"]
     for name in dict.fromkeys(member.venue for member in members):
         describe, open_house = VENUES[name]
-        accounts = [describe(it.name, Decimal(it.equity)) for it in members if it.venue == name]
+        accounts = [
+            describe(it.name, Decimal(it.equity), **({"hedge": True} if it.hedge else {}))
+            for it in members
+            if it.venue == name
+        ]
         house = open_house(accounts, clock)
         if name in listings:
             house.core.listings.clear()

@@ -141,6 +141,8 @@ class Matching:
     def _check_window(self, account: Account, intent: OrderIntent) -> None:
         if intent.time_in_force is TimeInForce.POST_ONLY:
             return
+        if self._venue.rulebook.throttle_exempts_reductions and rules.only_reduces(intent):
+            return
         if self._venue.faults.strike(FaultKind.POST_ONLY_WINDOW, account=account.name) is not None:
             raise Refused(Reason.POST_ONLY_WINDOW)
 

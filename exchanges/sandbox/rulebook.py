@@ -27,6 +27,8 @@ class Rulebook:
     """A market order whose first price is beyond the band is refused; else it ends unfilled."""
     refuses_unfillable: bool = False
     """Fill-or-kill and post-only orders that cannot have their way are refused; else they end at once."""
+    throttle_exempts_reductions: bool = False
+    """While orders that may take are refused (``POST_ONLY_WINDOW``), what only reduces is taken."""
     ids_live_with_orders: bool = False
     """A client id is free again once its order has ended; else it is used up for ever."""
     client_id: str = r"[A-Za-z0-9_-]{1,36}"

@@ -15,6 +15,7 @@ TYPES = ["LIMIT", "MARKET"]
 TIFS = ["GTC", "IOC", "FOK", "GTX"]
 ONBOARDED_MS = 1_569_398_400_000
 DELIVERED_MS = 4_133_404_800_000
+COIN_M, COIN_M_OF = "BTCUSD_PERP", "BTCUSDT"
 NOTIONAL_UNBOUNDED = Decimal(10) ** 12
 
 
@@ -79,8 +80,11 @@ class Market:
         return [_brackets(listing) for listing in self._venue.listings.values()]
 
     def mark_rows(self) -> list[Row]:
-        """Return every symbol's row of the mark price stream."""
-        return [self.mark_row(symbol) for symbol in self._venue.prices()]
+        """Return every symbol's row of the mark price stream; since 2026 COIN-M's are among them."""
+        rows = [self.mark_row(symbol) for symbol in self._venue.prices()]
+        if COIN_M_OF in self._venue.listings:
+            rows.append({**self.mark_row(COIN_M_OF), "s": COIN_M, "ps": COIN_M.partition("_")[0], "st": 2})
+        return rows
 
     def mark_row(self, symbol: str) -> Row:
         """Return a symbol's row of the mark price stream; ``st`` 1 is USD-M."""

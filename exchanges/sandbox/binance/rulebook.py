@@ -21,6 +21,7 @@ BINANCE_RULEBOOK = Rulebook(
     bands_both_sides=False,
     refuses_far_markets=True,
     refuses_unfillable=True,
+    throttle_exempts_reductions=True,
     ids_live_with_orders=True,
     client_id=r"[.A-Z:/a-z0-9_-]{1,36}",
 )

@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
+import attrs
+
 from exchanges.sandbox.account import Account
-from exchanges.sandbox.balance import Balance
 from exchanges.sandbox.binance.modes import Modes
 from exchanges.sandbox.binance.wire import (
     ASSET,
@@ -19,6 +20,32 @@ from exchanges.sandbox.listing import Listing, notional_max_at
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.venue import SandboxVenue
 from model.amounts import ZERO
+
+
+@attrs.frozen(kw_only=True)
+class Figures:
+    """One account's USDT. Initial margin is of what it holds, and of what waits in the book."""
+
+    wallet: Decimal
+    unrealised: Decimal
+    held: Decimal
+    waiting: Decimal
+    maintenance: Decimal
+
+    @property
+    def equity(self) -> Decimal:
+        """Wallet and unrealised profit."""
+        return self.wallet + self.unrealised
+
+    @property
+    def available(self) -> Decimal:
+        """What new positions may take; orders are held to a little more, for their fees."""
+        return max(ZERO, self.equity - self.held - self.waiting)
+
+    @property
+    def withdrawable(self) -> Decimal:
+        """What may leave: never more than the wallet."""
+        return min(self.available, max(ZERO, self.wallet))
 
 
 class States:
@@ -45,25 +72,25 @@ class States:
 
     def account(self, account: Account) -> Row:
         """Return account v3."""
-        balance = self._venue.balance(account)
+        figures = self._figures(account)
         return {
-            **self._totals(balance),
-            "assets": [self._asset(account, balance)],
+            **_totals(figures),
+            "assets": [_asset(figures, self._venue.now_ms())],
             "positions": [self._account_position(account, leg) for leg in self._shown(account, None)],
         }
 
     def balances(self, account: Account) -> list[Row]:
         """Return balance v3: one asset."""
-        balance = self._venue.balance(account)
+        it = self._figures(account)
         return [
             {
                 "accountAlias": f"SbX{account.uid}",
                 "asset": ASSET,
-                "balance": money(balance.wallet),
-                "crossWalletBalance": money(balance.wallet),
-                "crossUnPnl": money(balance.unrealised),
-                "availableBalance": money(balance.available),
-                "maxWithdrawAmount": money(min(balance.available, max(ZERO, balance.wallet))),
+                "balance": money(it.wallet),
+                "crossWalletBalance": money(it.wallet),
+                "crossUnPnl": money(it.unrealised),
+                "availableBalance": money(it.available),
+                "maxWithdrawAmount": money(it.withdrawable),
                 "marginAvailable": True,
                 "updateTime": self._venue.now_ms(),
             }
@@ -204,34 +231,52 @@ class States:
     def _notional_max(self, account: Account, symbol: str) -> Decimal:
         return notional_max_at(self._venue.listing(symbol), account.leverage(symbol)) or ZERO
 
-    def _totals(self, balance: Balance) -> Row:
-        return {
-            "totalInitialMargin": money(balance.initial),
-            "totalMaintMargin": money(balance.maintenance),
-            "totalWalletBalance": money(balance.wallet),
-            "totalUnrealizedProfit": money(balance.unrealised),
-            "totalMarginBalance": money(balance.equity),
-            "totalPositionInitialMargin": money(balance.position_initial),
-            "totalOpenOrderInitialMargin": money(balance.order_initial),
-            "totalCrossWalletBalance": money(balance.wallet),
-            "totalCrossUnPnl": money(balance.unrealised),
-            "availableBalance": money(balance.available),
-            "maxWithdrawAmount": money(min(balance.available, max(ZERO, balance.wallet))),
-        }
+    def _figures(self, account: Account) -> Figures:
+        """Add up margins at the marks: what waits counts by the larger side of each symbol."""
+        balance = self._venue.balance(account)
+        held = [self.margins(account, leg)[0] for leg in account.open_positions()]
+        waiting = [
+            max(open_notional(account, symbol)) / account.leverage(symbol)
+            for symbol in {order.intent.symbol for order in account.open_orders.values()}
+        ]
+        return Figures(
+            wallet=balance.wallet,
+            unrealised=balance.unrealised,
+            held=sum(held, ZERO),
+            waiting=sum(waiting, ZERO),
+            maintenance=balance.maintenance,
+        )
 
-    def _asset(self, account: Account, balance: Balance) -> Row:
-        return {
-            "asset": ASSET,
-            "walletBalance": money(balance.wallet),
-            "unrealizedProfit": money(balance.unrealised),
-            "marginBalance": money(balance.equity),
-            "maintMargin": money(balance.maintenance),
-            "initialMargin": money(balance.initial),
-            "positionInitialMargin": money(balance.position_initial),
-            "openOrderInitialMargin": money(balance.order_initial),
-            "crossWalletBalance": money(balance.wallet),
-            "crossUnPnl": money(balance.unrealised),
-            "availableBalance": money(balance.available),
-            "maxWithdrawAmount": money(min(balance.available, max(ZERO, balance.wallet))),
-            "updateTime": self._venue.now_ms(),
-        }
+
+def _totals(it: Figures) -> Row:
+    return {
+        "totalInitialMargin": money(it.held + it.waiting),
+        "totalMaintMargin": money(it.maintenance),
+        "totalWalletBalance": money(it.wallet),
+        "totalUnrealizedProfit": money(it.unrealised),
+        "totalMarginBalance": money(it.equity),
+        "totalPositionInitialMargin": money(it.held),
+        "totalOpenOrderInitialMargin": money(it.waiting),
+        "totalCrossWalletBalance": money(it.wallet),
+        "totalCrossUnPnl": money(it.unrealised),
+        "availableBalance": money(it.available),
+        "maxWithdrawAmount": money(it.withdrawable),
+    }
+
+
+def _asset(it: Figures, now_ms: int) -> Row:
+    return {
+        "asset": ASSET,
+        "walletBalance": money(it.wallet),
+        "unrealizedProfit": money(it.unrealised),
+        "marginBalance": money(it.equity),
+        "maintMargin": money(it.maintenance),
+        "initialMargin": money(it.held + it.waiting),
+        "positionInitialMargin": money(it.held),
+        "openOrderInitialMargin": money(it.waiting),
+        "crossWalletBalance": money(it.wallet),
+        "crossUnPnl": money(it.unrealised),
+        "availableBalance": money(it.available),
+        "maxWithdrawAmount": money(it.withdrawable),
+        "updateTime": now_ms,
+    }

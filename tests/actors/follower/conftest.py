@@ -4,9 +4,18 @@ import pytest
 
 from tests.houses import VENUES
 
+HEDGING = ("bybit", "binance")
+
 
 @pytest.fixture(params=["bybit", *VENUES])
 def venue(request: pytest.FixtureRequest) -> str:
     """Return the name of the follower's venue."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=HEDGING)
+def hedging_venue(request: pytest.FixtureRequest) -> str:
+    """Return the name of a follower's venue on which an account may hedge."""
     name: str = request.param
     return name

@@ -59,9 +59,9 @@ async def test_a_fixed_margin_is_at_its_fullest_where_the_episode_is(
 
 
 async def test_a_hedging_follower_keeps_the_legs_apart_and_a_one_way_one_holds_the_net(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, hedging_venue: str
 ) -> None:
-    cast = (Cast(name="apart", hedge=True), Cast(name="net"))
+    cast = (Cast(venue=hedging_venue, name="apart", hedge=True), Cast(venue=hedging_venue, name="net"))
     async with open_world(tmp_path, *cast, master_hedges=["BTCUSDT"]) as world:
         world.trade("BTCUSDT", "0.3", position_idx=1)
         await world.settled()

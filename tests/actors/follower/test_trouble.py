@@ -19,7 +19,7 @@ TOO_SMALL = {Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_QUANTITY, Reason.BELOW_MIN
 
 
 def assert_nothing_twice(world: World) -> None:
-    assert not world.venue.ledger.sent_twice()
+    assert not world.sent_twice()
 
 
 async def test_a_close_takes_off_what_an_overtaken_opening_had_filled(
@@ -103,13 +103,14 @@ async def test_an_opening_that_never_arrived_is_lost_only_by_the_venues_word(
 
 
 async def test_a_hedge_leg_waits_for_no_other_and_none_is_forgotten(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, hedging_venue: str
 ) -> None:
-    async with open_world(tmp_path, Cast(hedge=True), master_hedges=["BTCUSDT"]) as world:
+    cast = Cast(venue=hedging_venue, hedge=True)
+    async with open_world(tmp_path, cast, master_hedges=["BTCUSDT"]) as world:
         world.trade("BTCUSDT", "0.3", position_idx=1)
         world.trade("BTCUSDT", "-0.2", position_idx=2)
         await world.settled()
-        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110118, count=3)
+        world.core("alice").faults.add(FaultKind.REJECT, account="alice", code=110118, count=3)
         world.close("BTCUSDT", 1)
         await trio.sleep(0.3)
         world.trade("BTCUSDT", "-0.1", position_idx=2)
