@@ -198,11 +198,11 @@ class Copying:
             wallet = self._desk.view.wallet
             lacks_marks = wallet is not None and wallet.wallet_balance is not None
             return lacks_marks and (not self._message.change.caught_up or self._waits < PRICE_WAITS_MAX)
-        return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN)
+        return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN, Reason.KEY_UNCHECKED)
 
     def _must_stop_here(self, decision: Decision) -> bool:
-        """Tell whether the copy stays open: a pause catches up later, a drain after the next start."""
-        if decision.reason is Reason.PAUSED:
+        """Tell whether the copy stays open: it waits for a pause, a key or the next start."""
+        if decision.reason is Reason.PAUSED or not decision.situation.key.may_reduce:
             return True
         return self._desk.stopping and self._tries > 0 and bool(decision.drafts)
 

@@ -1,12 +1,12 @@
 """A follower's part of `status`, from what its desk knows."""
 
 from actors.follower_desk import FollowerDesk
-from actors.messages import FollowerStatus, LegStatus
+from actors.messages import FollowerStatus, KeyStatus, LegStatus
 from model.amounts import ZERO, format_decimal
 from model.leg import Leg
 
 
-def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...]) -> FollowerStatus:
+def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyStatus) -> FollowerStatus:
     """Return the follower's state, equity, and every leg with a position or a target."""
     equity = desk.equity()
     legs = set(desk.view.open_legs())
@@ -19,6 +19,7 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...]) -> Follow
         legs=tuple(_leg_status(desk, leg) for leg in sorted(legs)),
         unknown_orders=desk.unknown_orders.total(),
         busy_symbols=busy,
+        key=key,
     )
 
 

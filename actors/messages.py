@@ -10,6 +10,7 @@ from model.account import AccountSnapshot, Execution, PositionReport, WalletRepo
 from model.audit import AuditLeg
 from model.change import Change
 from model.finding import Finding
+from model.key_standing import KeyState
 from model.leg import ChangeClass, classify
 from model.order import OrderReport
 from model.reasons import Reason
@@ -340,6 +341,13 @@ class AuditReport:
 
 
 @attrs.frozen
+class CheckKey:
+    """Check the follower's key as soon as it is its turn; the answer is how many checks were made by then."""
+
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
 class Drain:
     """Take no more changes; what is in hand is finished."""
 
@@ -372,6 +380,21 @@ class LegStatus:
 
 
 @attrs.frozen(kw_only=True)
+class KeyStatus:
+    """A key as `status` shows it; sentences say what is so and what to change."""
+
+    state: KeyState
+    checked_at_ms: int | None
+    """When there was last a verdict, Unix milliseconds."""
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    trouble: str = ""
+    """Why it could not be checked just now."""
+    checks: int = 0
+    """How often it was asked about in this life, in vain or not."""
+
+
+@attrs.frozen(kw_only=True)
 class FollowerStatus:
     """A follower's part of `status`."""
 
@@ -382,6 +405,7 @@ class FollowerStatus:
     legs: tuple[LegStatus, ...]
     unknown_orders: int
     busy_symbols: tuple[str, ...]
+    key: KeyStatus
 
 
 @attrs.frozen(kw_only=True)

@@ -75,6 +75,8 @@ def _held_back(goal: Goal, situation: Situation) -> Reason | None:
     mode = situation.settings.mode
     if mode is not FollowerMode.FLATTENING if goal.change.by_operator else not mode.takes_changes:
         return Reason.PAUSED
+    if not situation.key.may_reduce:
+        return Reason.KEY_REFUSED if situation.key.is_refused else Reason.KEY_UNCHECKED
     is_ours = bool(situation.size) and situation.owned
     if not is_ours and not goal.is_move:
         return Reason.NOTHING_TO_DO

@@ -9,6 +9,7 @@ import pytest
 from model.change import Change
 from model.follower import Decision, Goal, decide, goals_of
 from model.instrument import LeverageTier
+from model.key_standing import KeyState
 from model.leg import Leg, PositionMode, Side
 from model.reasons import Reason
 from model.settings import FollowerMode, FollowerSettings, Limits, Sizing, SizingMode
@@ -256,6 +257,24 @@ def test_a_paused_follower_is_left_alone_reductions_included() -> None:
     paused = attrs.evolve(settings(), mode=FollowerMode.PAUSED)
 
     assert decide(make_goal("2", "0"), make_situation("0.2", settings=paused)).reason is Reason.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("key", "reason", "sent"),
+    [
+        (KeyState.ACCEPTED, None, ["sell 0.2"]),
+        (KeyState.REMEMBERED, None, ["sell 0.2"]),
+        (KeyState.REVOKED, None, ["sell 0.2"]),
+        (KeyState.UNCHECKED, Reason.KEY_UNCHECKED, []),
+        (KeyState.REFUSED, Reason.KEY_REFUSED, []),
+    ],
+)
+def test_a_key_that_was_never_accepted_sends_nothing_at_all(
+    key: KeyState, reason: Reason | None, sent: list[str]
+) -> None:
+    decision = decide(make_goal("2", "0"), make_situation("0.2", key=key))
+
+    assert (decision.reason, orders(decision)) == (reason, sent)
 
 
 @pytest.mark.parametrize(("before", "after"), [("0", "1"), ("1", "2"), ("2", "1"), ("2", "0"), ("1", "-1")])

@@ -170,6 +170,22 @@ async def test_a_paused_follower_sends_nothing_and_catches_up(
         assert world.size("alice") == 0
 
 
+async def test_what_was_opened_during_a_pause_is_judged_by_price_when_it_ends(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
+        world.trade("BTCUSDT", "0.5")
+        await trio.sleep(60)
+        nothing = world.size("alice")
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
+        await world.settled()
+
+        assert nothing == 0
+        assert world.size("alice") == D("0.5")
+        assert_nothing_twice(world)
+
+
 async def test_close_only_lets_reductions_pass_and_openings_not(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
