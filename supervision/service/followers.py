@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import attrs
 
+from actors.bus import as_json
 from model.ledger import Applied, FollowerRow, LedgerUnreachable, Store
 from model.settings import FollowerMode
 from supervision.control import Conflict, InvalidParams, NoParams, NotFound, NotReady
 from supervision.roster import Roster, RosterRefused, open_roster, seal_roster
 from supervision.service.calls import recorded
 from supervision.service.desk import ServiceDesk
-from supervision.service.observation import observe
+from supervision.service.observation import FollowerSeen, observe
 from supervision.settings import ConfigErrors, FollowerEntry, follower_json, parse_followers
 
 
@@ -50,10 +51,15 @@ async def list_followers(desk: ServiceDesk, params: NoParams) -> object:
                 **follower_json(row.settings),
                 "state": states[name].state if (name := row.settings.name) in states else "starting",
                 "detail": states[name].detail if name in states else "",
+                "key": _key(states.get(name)),
             }
             for row in await _rows(desk)
         ]
     }
+
+
+def _key(seen: FollowerSeen | None) -> object:
+    return None if seen is None or seen.status is None else as_json(seen.status.key)
 
 
 async def get_follower(desk: ServiceDesk, params: Name) -> object:
