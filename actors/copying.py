@@ -167,7 +167,8 @@ class Copying:
                     continue
                 if reason is None:
                     return self._leave_done(goal, decision)
-                if decision.drafts[0].opens and self._gives_up(reason):
+                # A reduction too small for the venue's taste is part of the next one (R10).
+                if reason is Reason.DEFERRED or (decision.drafts[0].opens and self._gives_up(reason)):
                     return self._leave(goal, situation, self._desk.view.size(goal.leg), reason)
             elif not self._is_worth_waiting(reason):
                 return self._leave(goal, situation, decision.desired, reason)
@@ -401,7 +402,7 @@ class Copying:
             if refusal is Refusal.REDUCE_ONLY and not draft.opens and not self._desk.view.size(draft.leg):
                 return None
         if refusal is Refusal.MIN_SIZE:
-            return Reason.BELOW_MIN_NOTIONAL
+            return Reason.BELOW_MIN_NOTIONAL if draft.opens or draft.closes_all else Reason.DEFERRED
         if refusal is Refusal.SYMBOL:
             return Reason.SYMBOL_NOT_TRADING
         return Reason.VENUE_REJECTED

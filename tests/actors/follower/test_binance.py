@@ -165,25 +165,29 @@ async def test_an_account_that_switches_to_hedge_is_followed_there(
 
 
 @pytest.mark.parametrize("exempt", [True, False])
-async def test_small_closes_of_a_hedged_leg_wait_or_pass_and_nothing_is_left(
+async def test_a_small_close_of_a_hedged_leg_passes_or_is_part_of_the_next_one(
     tmp_path: Path, autojump_clock: MockClock, exempt: bool
 ) -> None:
     """Whether the venue's minimum is that of hedged closes is not published: either way must end well."""
     async with open_world(tmp_path, alice(hedge=True), master_hedges=["ETHUSDT"]) as world:
         core = world.core("alice")
         core.rulebook = attrs.evolve(core.rulebook, exempts_hedged_closes=exempt)
-        world.trade("ETHUSDT", "0.1", position_idx=1)
-        await world.settled()
-        world.trade("ETHUSDT", "-0.01", position_idx=1)
-        await trio.sleep(30)
-        world.trade("ETHUSDT", "-0.05", position_idx=1)
-        await trio.sleep(30)
-        kept = world.size("alice", "ETHUSDT", 1)
+        sizes = []
+        for quantity in ("0.10", "-0.005", "-0.005", "-0.05"):
+            price = [(D(3000), abs(D(quantity)))]
+            world.trade("ETHUSDT", quantity, position_idx=1, fills=price)
+            await world.settled()
+            sizes.append(world.size("alice", "ETHUSDT", 1))
         world.close("ETHUSDT", 1)
-        await world.settled(timeout_s=120)
+        await world.settled()
+        refused = [row for row in core.ledger.of("alice") if not row.accepted]
+        small = world.copies("alice")[1]
 
-    assert kept == D("0.04")
+    small_size = D("0.095") if exempt else D("0.1")
+    assert sizes == [D("0.1"), small_size, D("0.09"), D("0.04")]
     assert world.size("alice", "ETHUSDT", 1) == 0
+    assert len(refused) == (0 if exempt else 1)
+    assert small.reason is (None if exempt else Reason.DEFERRED)
 
 
 async def test_a_large_close_is_split_by_the_market_lot(tmp_path: Path, autojump_clock: MockClock) -> None:
