@@ -169,6 +169,8 @@ class Copying:
                     return self._leave_done(goal, decision)
                 # A reduction too small for the venue's taste is part of the next one (R10).
                 if reason is Reason.DEFERRED or (decision.drafts[0].opens and self._gives_up(reason)):
+                    if self._shrinks and reason is Reason.VENUE_REJECTED:
+                        reason = Reason.MARGIN_INSUFFICIENT
                     return self._leave(goal, situation, self._desk.view.size(goal.leg), reason)
             elif not self._is_worth_waiting(reason):
                 return self._leave(goal, situation, decision.desired, reason)
