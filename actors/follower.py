@@ -26,6 +26,7 @@ from actors.messages import (
     Describe,
     Drain,
     FollowerReady,
+    GoOn,
     LookAtLegs,
     MasterChanged,
     Mend,
@@ -163,6 +164,8 @@ class Follower(TrioActor):
                 return self._mend(message)
             case Drain():
                 self._begin_drain()
+            case GoOn():
+                self._go_on()
             case CrashNow(why=why):
                 raise AskedToCrash(why)
             case _:
@@ -656,6 +659,13 @@ class Follower(TrioActor):
     def _begin_drain(self) -> None:
         self._desk.stopping = True
         self._interrupt_waits()
+
+    def _go_on(self) -> None:
+        if self._desk.stopping:
+            self._desk.stopping = False
+            self._pairing().tell(FollowerReady(self._desk.settings.name))
+            self._flatten_if_wanted()
+            self.wake()
 
     def _interrupt_waits(self) -> None:
         for lane in self._lanes.values():

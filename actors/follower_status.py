@@ -20,12 +20,15 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyS
         unknown_orders=desk.unknown_orders.total(),
         busy_symbols=busy,
         key=key,
+        fresh=desk.is_fresh(),
+        dry_run=desk.settings.dry_run,
     )
 
 
 def _leg_status(desk: FollowerDesk, leg: Leg) -> LegStatus:
     holding = desk.holdings.get(leg)
     size = desk.view.size(leg)
+    mark = desk.board.marks.latest(leg.symbol)
     target = holding.target if holding is not None and holding.owned else ZERO
     return LegStatus(
         symbol=leg.symbol,
@@ -35,4 +38,5 @@ def _leg_status(desk: FollowerDesk, leg: Leg) -> LegStatus:
         drift=format_decimal(size - target),
         owned=holding is not None and holding.owned,
         skipped=None if holding is None else holding.skipped,
+        notional=None if mark is None else format_decimal(abs(size) * mark),
     )

@@ -355,6 +355,13 @@ class Drain:
 
 
 @attrs.frozen
+class GoOn:
+    """Take changes again: nobody is stopped after all."""
+
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
 class CrashNow:
     """Die, as an unexpected error would make you: the demo and drills use it."""
 
@@ -377,6 +384,8 @@ class LegStatus:
     drift: str
     owned: bool
     skipped: Reason | None = None
+    notional: str | None = None
+    """At the last mark, quote asset; None while there is none."""
 
 
 @attrs.frozen(kw_only=True)
@@ -406,6 +415,9 @@ class FollowerStatus:
     unknown_orders: int
     busy_symbols: tuple[str, ...]
     key: KeyStatus
+    fresh: bool = True
+    """Positions and equity are known as they are now (R21)."""
+    dry_run: bool = False
 
 
 @attrs.frozen(kw_only=True)

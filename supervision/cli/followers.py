@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from supervision.cli.follower_ends import flatten, remove
 from supervision.cli.options import (
     RunningEngine,
     engine_options,
@@ -21,7 +22,11 @@ from supervision.exits import ExitCode, OperatorError
 
 @click.group("followers")
 def followers() -> None:
-    """Apply, list, pause and resume follower accounts."""
+    """Apply, list, pause, flatten and remove follower accounts."""
+
+
+followers.add_command(flatten)
+followers.add_command(remove)
 
 
 @followers.command(epilog="Example: copytrader followers apply followers.toml --offline")
