@@ -86,28 +86,6 @@ class FollowerBarred:
 
 
 @attrs.frozen(kw_only=True)
-class KeyAccepted:
-    """A key was checked and may be used; ``warnings`` are to be heeded all the same (section 4)."""
-
-    topic: ClassVar[str] = "key.accepted"
-    account: str
-    """A follower's name, or "master"."""
-    warnings: tuple[str, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class KeyRefused:
-    """A key must not be used: it may do too much, or too little. Needs an operator (section 4)."""
-
-    topic: ClassVar[str] = "key.refused"
-    account: str
-    """A follower's name, or "master"."""
-    why: tuple[str, ...]
-    may_reduce: bool
-    """It was accepted before: what was opened with it is still closed with it."""
-
-
-@attrs.frozen(kw_only=True)
 class ForeignPositionSeen:
     """A follower holds something that the engine did not open (R14)."""
 
@@ -231,6 +209,22 @@ class DriftFound:
     """It was told before, and has moved since."""
     repaired: bool
     """The follower's repair policy lets the auditor mend it, and it is being tried."""
+
+
+@attrs.frozen(kw_only=True)
+class AuditFinished:
+    """The auditor has been through everybody (R15)."""
+
+    topic: ClassVar[str] = "audit.finished"
+    number: int
+    audited: int
+    unheard: tuple[str, ...]
+    """Who could not be audited: starting, out of service, silent."""
+    findings: int
+    """What is wrong now, in its grace or told."""
+    truths: int
+    """How many accounts were read by REST for it."""
+    took_s: float
 
 
 @attrs.frozen(kw_only=True)

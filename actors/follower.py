@@ -1,6 +1,5 @@
 """Owns one follower account: nobody else places its orders (R7, R11, R13, R14)."""
 
-import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
@@ -16,17 +15,14 @@ from actors.flattening import Flattening, FlattenPorts
 from actors.follower_audit import look_at_legs, preview, repair_message, why_no_repair
 from actors.follower_desk import FollowerDesk
 from actors.follower_status import describe
-from actors.key_watch import KeyWatch
 from actors.lane import Interrupted, Lane
 from actors.messages import (
     AskedToCrash,
     ChangeSettings,
-    CheckKey,
     CrashNow,
     Describe,
     Drain,
     FollowerReady,
-    GoOn,
     LookAtLegs,
     MasterChanged,
     Mend,
@@ -51,7 +47,6 @@ from model.breach import breach_from_plain
 from model.change import Change
 from model.copy import Holding
 from model.equity_record import equity_record_from_plain
-from model.key_standing import KeyStanding
 from model.ledger import LedgerUnreachable, OpenCopy
 from model.ledger.risk import breach_key, equity_key
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
@@ -87,9 +82,6 @@ class Follower(TrioActor):
         self._marks = marks
         self._stream = stream
         self._prepared = False
-        self._key = KeyWatch(desk, changed=self._key_judged)
-        self._held_until = -math.inf
-        """When a pause, or the wait for a key's verdict, ended: what came before is judged by price (R14)."""
         self._lanes: dict[str, Lane] = {}
         self._yielding: list[Lane] = []
         self._latest: dict[Leg, MasterChanged] = {}
@@ -130,7 +122,7 @@ class Follower(TrioActor):
             return True
         if not self._prepared or self._desk.stopping:
             return False
-        if not self._may_send():
+        if not self._desk.settings.mode.takes_changes:
             return False
         symbol = self._symbol(message)
         lane = self._lanes.get(symbol)
@@ -148,10 +140,7 @@ class Follower(TrioActor):
             case MasterChanged():
                 self._take_change(message)
             case Describe():
-                key = self._key.describe()
-                return describe(self._desk, state=self._state(), busy=tuple(self._lanes), key=key)
-            case CheckKey():
-                return self._key.ask_soon()
+                return describe(self._desk, state=self._state(), busy=tuple(self._lanes))
             case SetMode(mode=mode):
                 self._set_mode(mode)
             case ChangeSettings():
@@ -164,8 +153,6 @@ class Follower(TrioActor):
                 return self._mend(message)
             case Drain():
                 self._begin_drain()
-            case GoOn():
-                self._go_on()
             case CrashNow(why=why):
                 raise AskedToCrash(why)
             case _:
@@ -217,8 +204,6 @@ class Follower(TrioActor):
         return self._desk.symbols.name(message.change.leg.symbol)
 
     def _take_change(self, message: MasterChanged) -> None:
-        if message.received_at <= self._held_until:
-            message = attrs.evolve(message, change=attrs.evolve(message.change, caught_up=True))
         change = message.change
         symbol = self._symbol(message)
         self._latest[change.leg] = message
@@ -385,7 +370,7 @@ class Follower(TrioActor):
 
     def _owed(self, symbol: str) -> MasterChanged | None:
         """Return the newest change of a leg of the symbol whose copy was interrupted, if it may go on."""
-        if self._desk.stopping or not self._may_send():
+        if self._desk.stopping or not self._desk.settings.mode.takes_changes:
             return None
         for record in self._resumable.values():
             newest = self._latest.get(record.change.leg)
@@ -424,7 +409,6 @@ class Follower(TrioActor):
         name = desk.settings.name
         holdings, open_copies = await self._read_ledger(name)
         desk.holdings.update({holding.leg: holding for holding in holdings})
-        self.nursery.start_soon(self._key.run)
         await self._read_account_until_it_works()
         await self._keep_equity()
         await self._hear_of_the_stream()
@@ -451,8 +435,6 @@ class Follower(TrioActor):
             try:
                 await self._merge_journal(name)
                 await self._read_losses(name)
-                kept = await self._desk.ledger.read(lambda store: store.meta(self._key.meta_key))
-                self._key.remember(kept.get(self._key.meta_key))
                 return await self._desk.ledger.read(
                     lambda store: (store.holdings(name), store.open_copies(name))
                 )
@@ -621,8 +603,6 @@ class Follower(TrioActor):
             desk.resumed()
         if not mode.takes_changes or before is FollowerMode.FLATTENING:
             self._interrupt_waits()
-        if mode.takes_changes and not before.takes_changes:
-            self._held_until = trio.current_time()
         if mode.takes_changes and before is not mode and self._prepared:
             self._pairing().tell(FollowerReady(desk.settings.name))
         self._tell_state(self._state(), self._why_held())
@@ -638,34 +618,9 @@ class Follower(TrioActor):
         breach = self._desk.breach
         return "" if breach is None else breach.words
 
-    def _key_judged(self, before: KeyStanding) -> None:
-        """Go on with what waited for a verdict; what a key could not send until now is caught up (R14)."""
-        after = self._desk.key.state
-        if after is not before.state:
-            self._tell_state(self._state(), self._why_held())
-        for lane in self._lanes.values():
-            lane.nudge()
-        if after.may_reduce and not before.state.may_reduce:
-            self._held_until = trio.current_time()
-        if self._prepared and after.may_open and not before.state.may_open:
-            self._pairing().tell(FollowerReady(self._desk.settings.name))
-        self._desk.tell_news()
-        self.wake()
-
-    def _may_send(self) -> bool:
-        """Tell whether changes may be answered at all: they wait in the mailbox until then."""
-        return self._desk.settings.mode.takes_changes and self._desk.key.state.may_reduce
-
     def _begin_drain(self) -> None:
         self._desk.stopping = True
         self._interrupt_waits()
-
-    def _go_on(self) -> None:
-        if self._desk.stopping:
-            self._desk.stopping = False
-            self._pairing().tell(FollowerReady(self._desk.settings.name))
-            self._flatten_if_wanted()
-            self.wake()
 
     def _interrupt_waits(self) -> None:
         for lane in self._lanes.values():
@@ -673,9 +628,7 @@ class Follower(TrioActor):
                 lane.interrupt(None)
 
     def _state(self) -> str:
-        if self._desk.key.state.is_refused:
-            return "refused"
-        if not self._prepared or not self._desk.key.state.is_judged:
+        if not self._prepared:
             return "starting"
         mode = self._desk.settings.mode
         return "ready" if mode is FollowerMode.ACTIVE else mode.value

@@ -107,10 +107,7 @@ class Venue(Protocol):
         """Return the gateway of one account; opens nothing yet."""
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        """Read the catalogue by symbol, every page.
-
-        What takes long, leverage tiers say, may be missing from the first reading: a start waits for it.
-        """
+        """Read the catalogue by symbol, every page."""
 
     def marks(
         self, symbols: frozenset[str]

@@ -11,7 +11,7 @@ from fractions import Fraction
 import attrs
 
 from model.amounts import ONE
-from model.finding import Aspect, Cause, Finding, FindingKind
+from model.finding import Aspect, Cause, Finding, FindingKind, shown
 from model.leg import Leg
 
 
@@ -113,16 +113,14 @@ def has_moved(told: Told, finding: Finding, *, points: Decimal) -> bool:
     return moved * 100 >= Fraction(points)
 
 
-def tell(
-    follower: str, finding: Finding, *, before: Told | None, expected: Decimal | None, now_ms: int
-) -> Told:
+def tell(follower: str, finding: Finding, *, before: Told | None, now_ms: int) -> Told:
     """Return what is to be remembered of telling ``finding`` now."""
     return Told(
         follower=follower,
         leg=finding.leg,
         kind=finding.kind,
         cause=finding.cause,
-        expected=expected,
+        expected=None if finding.expected is None else shown(finding.expected),
         actual=finding.actual,
         deviation=finding.deviation,
         first_told_at_ms=now_ms if before is None else before.first_told_at_ms,

@@ -1,6 +1,6 @@
 """What an audit can find wrong with one leg of a follower (R15)."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
 
@@ -10,6 +10,8 @@ from model.amounts import CONTEXT
 from model.leg import Leg
 from model.reasons import Reason
 from model.severity import Severity
+
+_FOR_PEOPLE = Context(prec=10)
 
 
 class FindingKind(Enum):
@@ -82,12 +84,12 @@ class Finding:
         """How loud it is."""
         return severity_of(self.kind, self.cause)
 
-    @property
-    def expected_decimal(self) -> Decimal | None:
-        """What is expected, to 50 digits: to be shown, never to be computed with."""
-        return None if self.expected is None else as_decimal(self.expected)
-
 
 def as_decimal(value: Fraction) -> Decimal:
-    """Return a fraction to 50 digits: to be shown."""
+    """Return a fraction to 50 digits."""
     return CONTEXT.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def shown(value: Fraction) -> Decimal:
+    """Return a fraction to ten digits, for people."""
+    return _FOR_PEOPLE.divide(Decimal(value.numerator), Decimal(value.denominator))

@@ -78,7 +78,7 @@ def plan_repair(finding: Finding, *, master_size: Decimal, mending: Mending) -> 
     return RepairPlan(
         leg=finding.leg,
         before=before,
-        wanted=finding.expected_decimal,
+        wanted=None if expected is None else as_decimal(expected),
         may_open=mending is Mending.CLOSE_AND_OPEN,
     )
 

@@ -10,13 +10,13 @@ import trio
 from pykka import ActorDeadError
 
 from actors.account_stream import AccountStream
+from actors.auditor import Auditor, AuditPorts
 from actors.bus import Bus
 from actors.events import FollowerBarred, TroubleMet
 from actors.follower import Follower
 from actors.follower_desk import FollowerDesk
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.mark_stream import MarkStream
-from actors.master_key import MasterKey, MasterKeyDesk
 from actors.master_stream import MasterStream
 from actors.messages import ChangeSettings, Drain, FollowerReady
 from actors.pairing import Pairing, PairingPorts
@@ -26,6 +26,7 @@ from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.errors import RequestRejected
 from exchanges.port import AccountGateway, Credentials, Venue
+from model.drift import AuditRules
 from model.settings import FollowerMode, FollowerSettings
 from supervision.roster import FollowerAccount
 from supervision.supervisor import Supervisor, SupervisorSpec
@@ -53,10 +54,9 @@ class EngineParts:
     make_keeper: Callable[[], LedgerKeeper]
     clock: Clock
     bus: Bus
-    allow_trading_key: bool = False
-    """Take a master's key that may trade, with a standing warning (section 4)."""
     max_open_age_s: float = 5.0
     pairing_wait_s: float = 1.0
+    audit: AuditRules = attrs.field(factory=AuditRules)
     symbol_overrides: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     """The operator's names by venue and master symbol; blank means that the venue has none."""
 
@@ -94,7 +94,6 @@ class Engine:
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._changing = trio.Lock()
-        self.master_key = MasterKeyDesk(allow_trading_key=parts.allow_trading_key)
         self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
         first = tuple(account for account in followers if self._open_gateway(account))
         self._streamed = {parts.master_exchange, *(account.settings.exchange for account in first)}
@@ -311,8 +310,8 @@ class Engine:
         )
         return root_spec(
             ledger=parts.make_keeper,
-            master_key=self._make_master_key,
             marks=[(name, self._make_marks(name)) for name in parts.venues if name in self._streamed],
+            auditor=lambda: Auditor(ports=self._audit_ports()),
             followers=tuple(self._follower_spec(account) for account in followers),
             pairing=lambda: Pairing(ports=ports),
             master_stream=lambda: MasterStream(
@@ -323,14 +322,16 @@ class Engine:
             ),
         )
 
-    def _make_master_key(self) -> TrioActor:
-        board = self._boards[self.parts.master_exchange]
-        return MasterKey(
-            desk=self.master_key,
-            gateway=self._master,
-            clock=self.parts.clock,
-            bus=self.parts.bus,
-            clock_offset_ms=lambda: board.clock_offset_ms,
+    def _audit_ports(self) -> AuditPorts:
+        parts = self.parts
+        return AuditPorts(
+            followers=self._addresses,
+            barred=self._barred,
+            pairing=lambda: self._root.address("pairing"),
+            ledger=parts.ledger,
+            clock=parts.clock,
+            bus=parts.bus,
+            rules=parts.audit,
         )
 
     def _make_marks(self, exchange: str) -> Callable[[], TrioActor]:
@@ -381,5 +382,4 @@ class Engine:
             max_open_age_s=self.parts.max_open_age_s,
             symbols=self._symbols[settings.exchange],
             mode_moved=partial(self._mode_moved, name),
-            key_mark=self._accounts[name].key_mark,
         )

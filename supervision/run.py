@@ -15,6 +15,7 @@ from exchanges.clock import SystemClock
 from exchanges.network import TcpNetwork
 from exchanges.port import Credentials
 from model.amounts import use_money_context
+from model.drift import AuditRules
 from model.ledger import LeaseTaken, Store, check_schema
 from model.ledger.lease import Lease, make_lease
 from model.ledger.secrets import SealingKeys
@@ -236,9 +237,13 @@ def make_parts(
         make_keeper=partial(LedgerKeeper, desk=ledger, lease=process.lease, publish=bus.publish),
         clock=clock,
         bus=bus,
-        allow_trading_key=settings.master.allow_trading_key,
         max_open_age_s=settings.max_open_age_s,
         pairing_wait_s=settings.pairing_wait_s,
+        audit=AuditRules(
+            period_s=settings.audit.period_s,
+            grace_s=settings.audit.grace_s,
+            realert_points=settings.audit.realert_points,
+        ),
         symbol_overrides=settings.symbol_overrides,
     )
 

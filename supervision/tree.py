@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 from actors.runtime import TrioActor
 from exchanges.errors import ExchangeError
-from model.key_check import KeyRefused
 from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable, SchemaNewer, SchemaOlder
 from supervision.restarts import Intensity
 from supervision.supervisor import ChildSpec, Exhausted, Strategy, SupervisorSpec
@@ -31,6 +30,11 @@ def child(
     return ChildSpec(name=name, make=make, expected=EXPECTED_TROUBLE, fatal=fatal, shutdown_s=shutdown_s)
 
 
+def onlooker(name: str, make: Make) -> ChildSpec:
+    """Return a child without which trading goes on: whatever ends it, it never brings down the others."""
+    return ChildSpec(name=name, make=make, expected=(Exception,), shutdown_s=2.0)
+
+
 def follower_spec(name: str, *, account_stream: Make, follower: Make) -> SupervisorSpec:
     """Return one follower: its stream first, so that the follower never starts deaf."""
     return SupervisorSpec(
@@ -53,16 +57,16 @@ def follower_group(name: str) -> str:
 def root_spec(
     *,
     ledger: Make,
-    master_key: Make,
     marks: Iterable[tuple[str, Make]],
+    auditor: Make,
     followers: tuple[SupervisorSpec, ...],
     pairing: Make,
     master_stream: Make,
 ) -> SupervisorSpec:
     """Return what trades, top-down: a change never meets a follower that is not there."""
     services = (
-        child("master_key", master_key, fatal=(KeyRefused,)),
         *(child(f"marks:{exchange}", make) for exchange, make in marks),
+        onlooker("auditor", auditor),
     )
     return SupervisorSpec(
         name="root",

@@ -45,7 +45,7 @@ class Watch:
         if self.last.verdict in (FIRE, AGAIN):
             assert finding is not None
             assert drift is not None
-            told = tell("alice", finding, before=drift.told, expected=finding.expected_decimal, now_ms=1)
+            told = tell("alice", finding, before=drift.told, now_ms=1)
             drift = Drift(finding=finding, since=drift.since, told=told)
         self.drift = drift
         return self.last.verdict

@@ -1,7 +1,6 @@
 """Private reads: positions, wallet, orders, executions, key."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from exchanges.sandbox.account import Account
@@ -26,11 +25,6 @@ from exchanges.sandbox.venue import SandboxVenue
 
 Query = Mapping[str, str]
 Answer = Callable[[Account, Query], dict[str, Any]]
-MARGIN_MODES = {
-    "cross": "REGULAR_MARGIN",
-    "isolated": "ISOLATED_MARGIN",
-    "portfolio": "PORTFOLIO_MARGIN",
-}
 
 
 class Queries:
@@ -80,9 +74,9 @@ class Queries:
         return {"list": [wallet_row(self._venue, account)]}
 
     def info(self, account: Account, query: Query) -> dict[str, Any]:
-        """``/v5/account/info``: a unified account."""
+        """``/v5/account/info``: a unified account in cross margin."""
         return {
-            "marginMode": MARGIN_MODES[account.margin_mode],
+            "marginMode": "REGULAR_MARGIN",
             "updatedTime": "1697078946000",
             "unifiedMarginStatus": 5,
             "dcpStatus": "OFF",
@@ -179,9 +173,8 @@ class Queries:
 
     def api_key(self, account: Account, query: Query) -> dict[str, Any]:
         """``/v5/user/query-api``"""
-        may_transfer = account.may_transfer or account.may_withdraw
-        wallet = ["AccountTransfer", "SubMemberTransfer"] if may_transfer else []
-        answer = {
+        wallet = ["AccountTransfer", "SubMemberTransfer"]
+        return {
             "id": str(account.uid),
             "note": account.name,
             "apiKey": account.api_key,
@@ -190,7 +183,7 @@ class Queries:
             "permissions": {
                 "ContractTrade": ["Order", "Position"],
                 "Spot": [],
-                "Wallet": [*wallet, "Withdraw"] if account.may_withdraw else wallet,
+                "Wallet": [*wallet, "Withdraw"] if account.may_withdraw else [],
                 "Options": [],
                 "Derivatives": ["DerivativesTrade"],
                 "CopyTrading": [],
@@ -200,10 +193,10 @@ class Queries:
                 "Affiliate": [],
                 "Earn": [],
             },
-            "ips": ["127.0.0.1"] if account.is_ip_bound else ["*"],
+            "ips": ["127.0.0.1"],
             "type": 1,
             "deadlineDay": 90,
-            "expiredAt": _moment(account.key_expires_at_ms),
+            "expiredAt": "2099-01-01T00:00:00Z",
             "createdAt": "2025-10-13T03:20:45Z",
             "unified": 0,
             "uta": 1,
@@ -218,9 +211,6 @@ class Queries:
             "kycLevel": "LEVEL_1",
             "kycRegion": "",
         }
-        if not account.tells_rights:
-            del answer["permissions"]
-        return answer
 
     def _check_symbol(self, symbol: str) -> None:
         if symbol not in self._venue.listings:
@@ -261,12 +251,6 @@ class Queries:
             "/v5/execution/list": self.executions,
             "/v5/user/query-api": self.api_key,
         }
-
-
-def _moment(at_ms: int | None) -> str:
-    if at_ms is None:
-        return "2099-01-01T00:00:00Z"
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ids(query: Query) -> tuple[str, str] | None:

@@ -177,7 +177,10 @@ def test_a_ledger_of_another_version_is_refused_with_the_command_to_run(live: Pa
     assert run_command(["db", "migrate"]) == 0
     database = open_database(f"sqlite:///{live / 'copytrader.db'}")
     with database.unit() as connection:
-        run_sql(connection, "UPDATE schema_version SET name = '9999_from_the_future'")
+        run_sql(
+            connection,
+            "UPDATE schema_version SET name = '9999_from_the_future' WHERE name = '0001_first_ledger'",
+        )
     database.close()
 
     status, _, err = ended("run")
