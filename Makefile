@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test torture lint bench clean
+.PHONY: demo test torture fuzz lint bench clean
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -25,6 +25,11 @@ torture: $(VENV)/.installed
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.crashes --kills 250
 	$(BIN)/python -m tests.crashes --kills 100 --ledger postgres
+
+# A minute for each reader of bytes from outside; guided by coverage where atheris has a wheel.
+fuzz: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check 'atheris>=2.3' || echo "no atheris here: hypothesis alone"
+	$(BIN)/python -m tests.fuzz
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

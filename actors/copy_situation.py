@@ -59,6 +59,7 @@ def situation_for(
         durable=durable,
         view_fresh=fresh,
         order_unknown=bool(desk.unknown_orders[leg.symbol]),
+        key=desk.key.state,
         symbol_confirmed=desk.symbols.is_confirmed(goal.change.leg.symbol),
         limit_broken=None if desk.breach is None else desk.breach.reason,
         equity_day_start=None if desk.equity_record is None else desk.equity_record.day_start,

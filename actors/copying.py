@@ -167,7 +167,10 @@ class Copying:
                     continue
                 if reason is None:
                     return self._leave_done(goal, decision)
-                if decision.drafts[0].opens and self._gives_up(reason):
+                # A reduction too small for the venue's taste is part of the next one (R10).
+                if reason is Reason.DEFERRED or (decision.drafts[0].opens and self._gives_up(reason)):
+                    if self._shrinks and reason is Reason.VENUE_REJECTED:
+                        reason = Reason.MARGIN_INSUFFICIENT
                     return self._leave(goal, situation, self._desk.view.size(goal.leg), reason)
             elif not self._is_worth_waiting(reason):
                 return self._leave(goal, situation, decision.desired, reason)
@@ -198,11 +201,11 @@ class Copying:
             wallet = self._desk.view.wallet
             lacks_marks = wallet is not None and wallet.wallet_balance is not None
             return lacks_marks and (not self._message.change.caught_up or self._waits < PRICE_WAITS_MAX)
-        return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN)
+        return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN, Reason.KEY_UNCHECKED)
 
     def _must_stop_here(self, decision: Decision) -> bool:
-        """Tell whether the copy stays open: a pause catches up later, a drain after the next start."""
-        if decision.reason is Reason.PAUSED:
+        """Tell whether the copy stays open: it waits for a pause, a key or the next start."""
+        if decision.reason is Reason.PAUSED or not decision.situation.key.may_reduce:
             return True
         return self._desk.stopping and self._tries > 0 and bool(decision.drafts)
 
@@ -401,7 +404,7 @@ class Copying:
             if refusal is Refusal.REDUCE_ONLY and not draft.opens and not self._desk.view.size(draft.leg):
                 return None
         if refusal is Refusal.MIN_SIZE:
-            return Reason.BELOW_MIN_NOTIONAL
+            return Reason.BELOW_MIN_NOTIONAL if draft.opens or draft.closes_all else Reason.DEFERRED
         if refusal is Refusal.SYMBOL:
             return Reason.SYMBOL_NOT_TRADING
         return Reason.VENUE_REJECTED

@@ -86,6 +86,28 @@ class FollowerBarred:
 
 
 @attrs.frozen(kw_only=True)
+class KeyAccepted:
+    """A key was checked and may be used; ``warnings`` are to be heeded all the same (section 4)."""
+
+    topic: ClassVar[str] = "key.accepted"
+    account: str
+    """A follower's name, or "master"."""
+    warnings: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class KeyRefused:
+    """A key must not be used: it may do too much, or too little. Needs an operator (section 4)."""
+
+    topic: ClassVar[str] = "key.refused"
+    account: str
+    """A follower's name, or "master"."""
+    why: tuple[str, ...]
+    may_reduce: bool
+    """It was accepted before: what was opened with it is still closed with it."""
+
+
+@attrs.frozen(kw_only=True)
 class ForeignPositionSeen:
     """A follower holds something that the engine did not open (R14)."""
 

@@ -133,7 +133,12 @@ class Flattening:
         return tuple(leg for leg in self._desk.view.open_legs() if self._desk.owns(leg))
 
     def _due(self) -> list[Leg]:
-        """Return the legs to close now: one a symbol, beside no other closing of that symbol."""
+        """Return the legs to close now: one a symbol, beside no other closing of that symbol.
+
+        None while the follower's key may not send anything.
+        """
+        if not self._desk.key.state.may_reduce:
+            return []
         closing = {lane.symbol for lane in self._ports.lanes() if lane.for_operator}
         now = trio.current_time()
         due: dict[str, Leg] = {}
@@ -198,6 +203,8 @@ class Flattening:
         words = [f"orders without a known outcome: {unknown}"] if unknown else []
         if self._desk.view.heard_at is None:
             words.append("the account's stream is down")
+        if not self._desk.key.state.may_reduce:
+            words.append("the follower's key may not send anything")
         return "; ".join([*words, *troubles, *([self._trouble] if self._trouble else [])])
 
     def _tell(self, state: str, detail: str = "") -> None:

@@ -1,5 +1,6 @@
 """Owns one follower account: nobody else places its orders (R7, R11, R13, R14)."""
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
@@ -15,14 +16,17 @@ from actors.flattening import Flattening, FlattenPorts
 from actors.follower_audit import look_at_legs, preview, repair_message, why_no_repair
 from actors.follower_desk import FollowerDesk
 from actors.follower_status import describe
+from actors.key_watch import KeyWatch
 from actors.lane import Interrupted, Lane
 from actors.messages import (
     AskedToCrash,
     ChangeSettings,
+    CheckKey,
     CrashNow,
     Describe,
     Drain,
     FollowerReady,
+    GoOn,
     LookAtLegs,
     MasterChanged,
     Mend,
@@ -47,6 +51,7 @@ from model.breach import breach_from_plain
 from model.change import Change
 from model.copy import Holding
 from model.equity_record import equity_record_from_plain
+from model.key_standing import KeyStanding
 from model.ledger import LedgerUnreachable, OpenCopy
 from model.ledger.risk import breach_key, equity_key
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
@@ -82,6 +87,9 @@ class Follower(TrioActor):
         self._marks = marks
         self._stream = stream
         self._prepared = False
+        self._key = KeyWatch(desk, changed=self._key_judged)
+        self._held_until = -math.inf
+        """When a pause, or the wait for a key's verdict, ended: what came before is judged by price (R14)."""
         self._lanes: dict[str, Lane] = {}
         self._yielding: list[Lane] = []
         self._latest: dict[Leg, MasterChanged] = {}
@@ -122,7 +130,7 @@ class Follower(TrioActor):
             return True
         if not self._prepared or self._desk.stopping:
             return False
-        if not self._desk.settings.mode.takes_changes:
+        if not self._may_send():
             return False
         symbol = self._symbol(message)
         lane = self._lanes.get(symbol)
@@ -140,7 +148,10 @@ class Follower(TrioActor):
             case MasterChanged():
                 self._take_change(message)
             case Describe():
-                return describe(self._desk, state=self._state(), busy=tuple(self._lanes))
+                key = self._key.describe()
+                return describe(self._desk, state=self._state(), busy=tuple(self._lanes), key=key)
+            case CheckKey():
+                return self._key.ask_soon()
             case SetMode(mode=mode):
                 self._set_mode(mode)
             case ChangeSettings():
@@ -153,6 +164,8 @@ class Follower(TrioActor):
                 return self._mend(message)
             case Drain():
                 self._begin_drain()
+            case GoOn():
+                self._go_on()
             case CrashNow(why=why):
                 raise AskedToCrash(why)
             case _:
@@ -204,6 +217,8 @@ class Follower(TrioActor):
         return self._desk.symbols.name(message.change.leg.symbol)
 
     def _take_change(self, message: MasterChanged) -> None:
+        if message.received_at <= self._held_until:
+            message = attrs.evolve(message, change=attrs.evolve(message.change, caught_up=True))
         change = message.change
         symbol = self._symbol(message)
         self._latest[change.leg] = message
@@ -370,7 +385,7 @@ class Follower(TrioActor):
 
     def _owed(self, symbol: str) -> MasterChanged | None:
         """Return the newest change of a leg of the symbol whose copy was interrupted, if it may go on."""
-        if self._desk.stopping or not self._desk.settings.mode.takes_changes:
+        if self._desk.stopping or not self._may_send():
             return None
         for record in self._resumable.values():
             newest = self._latest.get(record.change.leg)
@@ -409,6 +424,7 @@ class Follower(TrioActor):
         name = desk.settings.name
         holdings, open_copies = await self._read_ledger(name)
         desk.holdings.update({holding.leg: holding for holding in holdings})
+        self.nursery.start_soon(self._key.run)
         await self._read_account_until_it_works()
         await self._keep_equity()
         await self._hear_of_the_stream()
@@ -435,6 +451,8 @@ class Follower(TrioActor):
             try:
                 await self._merge_journal(name)
                 await self._read_losses(name)
+                kept = await self._desk.ledger.read(lambda store: store.meta(self._key.meta_key))
+                self._key.remember(kept.get(self._key.meta_key))
                 return await self._desk.ledger.read(
                     lambda store: (store.holdings(name), store.open_copies(name))
                 )
@@ -603,6 +621,8 @@ class Follower(TrioActor):
             desk.resumed()
         if not mode.takes_changes or before is FollowerMode.FLATTENING:
             self._interrupt_waits()
+        if mode.takes_changes and not before.takes_changes:
+            self._held_until = trio.current_time()
         if mode.takes_changes and before is not mode and self._prepared:
             self._pairing().tell(FollowerReady(desk.settings.name))
         self._tell_state(self._state(), self._why_held())
@@ -618,9 +638,34 @@ class Follower(TrioActor):
         breach = self._desk.breach
         return "" if breach is None else breach.words
 
+    def _key_judged(self, before: KeyStanding) -> None:
+        """Go on with what waited for a verdict; what a key could not send until now is caught up (R14)."""
+        after = self._desk.key.state
+        if after is not before.state:
+            self._tell_state(self._state(), self._why_held())
+        for lane in self._lanes.values():
+            lane.nudge()
+        if after.may_reduce and not before.state.may_reduce:
+            self._held_until = trio.current_time()
+        if self._prepared and after.may_open and not before.state.may_open:
+            self._pairing().tell(FollowerReady(self._desk.settings.name))
+        self._desk.tell_news()
+        self.wake()
+
+    def _may_send(self) -> bool:
+        """Tell whether changes may be answered at all: they wait in the mailbox until then."""
+        return self._desk.settings.mode.takes_changes and self._desk.key.state.may_reduce
+
     def _begin_drain(self) -> None:
         self._desk.stopping = True
         self._interrupt_waits()
+
+    def _go_on(self) -> None:
+        if self._desk.stopping:
+            self._desk.stopping = False
+            self._pairing().tell(FollowerReady(self._desk.settings.name))
+            self._flatten_if_wanted()
+            self.wake()
 
     def _interrupt_waits(self) -> None:
         for lane in self._lanes.values():
@@ -628,7 +673,9 @@ class Follower(TrioActor):
                 lane.interrupt(None)
 
     def _state(self) -> str:
-        if not self._prepared:
+        if self._desk.key.state.is_refused:
+            return "refused"
+        if not self._prepared or not self._desk.key.state.is_judged:
             return "starting"
         mode = self._desk.settings.mode
         return "ready" if mode is FollowerMode.ACTIVE else mode.value

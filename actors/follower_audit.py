@@ -68,6 +68,8 @@ def why_no_repair(desk: FollowerDesk, mend: Mend, *, is_prepared: bool, is_busy:
         return "stopping"
     if not desk.settings.mode.takes_changes:
         return desk.settings.mode.value
+    if not desk.key.state.may_reduce:
+        return "its key may send nothing"
     return "a copy is at work on the symbol" if is_busy(mend.plan.leg.symbol) else ""
 
 
@@ -127,7 +129,7 @@ def _audit_leg(
         joined=all(joined(row, desk.settings) for row in rows),
         holding=desk.holdings.get(leg),
         busy=busy,
-        paused=not desk.settings.mode.takes_changes,
+        paused=not (desk.settings.mode.takes_changes and desk.key.state.may_reduce),
         leverage=desk.view.leverages.get(leg.symbol),
         leverage_bounds=bounds,
         changed_at=max(desk.moved_at.get(leg, desk.began_at), *(it.changed_at for it in facing), 0.0),

@@ -20,6 +20,7 @@ from model.amounts import ZERO
 from model.breach import Breach, find_breach
 from model.copy import Claim, CopyOutcome, Holding
 from model.equity_record import EquityRecord, note_equity
+from model.key_standing import KeyStanding
 from model.ledger import LedgerUnreachable, WriteBatch
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
 from model.order import OrderReport
@@ -52,6 +53,9 @@ class FollowerDesk:
     clock: Clock
     max_open_age_s: float
     symbols: SymbolDesk
+    key_mark: str = ""
+    """Differs from key to key, and tells nothing of them: an acceptance is of one key."""
+    key: KeyStanding = attrs.field(factory=KeyStanding)
     view: AccountView = attrs.field(factory=AccountView)
     holdings: dict[Leg, Holding] = attrs.field(factory=dict)
     reports: dict[str, OrderReport] = attrs.field(factory=dict)

@@ -1,12 +1,12 @@
 """A follower's part of `status`, from what its desk knows."""
 
 from actors.follower_desk import FollowerDesk
-from actors.messages import FollowerStatus, LegStatus
+from actors.messages import FollowerStatus, KeyStatus, LegStatus
 from model.amounts import ZERO, format_decimal
 from model.leg import Leg
 
 
-def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...]) -> FollowerStatus:
+def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyStatus) -> FollowerStatus:
     """Return the follower's state, equity, and every leg with a position or a target."""
     equity = desk.equity()
     legs = set(desk.view.open_legs())
@@ -19,12 +19,16 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...]) -> Follow
         legs=tuple(_leg_status(desk, leg) for leg in sorted(legs)),
         unknown_orders=desk.unknown_orders.total(),
         busy_symbols=busy,
+        key=key,
+        fresh=desk.is_fresh(),
+        dry_run=desk.settings.dry_run,
     )
 
 
 def _leg_status(desk: FollowerDesk, leg: Leg) -> LegStatus:
     holding = desk.holdings.get(leg)
     size = desk.view.size(leg)
+    mark = desk.board.marks.latest(leg.symbol)
     target = holding.target if holding is not None and holding.owned else ZERO
     return LegStatus(
         symbol=leg.symbol,
@@ -34,4 +38,5 @@ def _leg_status(desk: FollowerDesk, leg: Leg) -> LegStatus:
         drift=format_decimal(size - target),
         owned=holding is not None and holding.owned,
         skipped=None if holding is None else holding.skipped,
+        notional=None if mark is None else format_decimal(abs(size) * mark),
     )

@@ -1,5 +1,6 @@
 """Keeps one venue's marks, catalogue and clock offset fresh for all its followers (R21)."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -11,6 +12,8 @@ from exchanges.errors import ExchangeError
 
 MARKS_POLL_S = 3.0
 CATALOGUE_REFRESH_S = 3_600.0
+CATALOGUE_COMPLETE_S = 5.0
+"""After a start, whose first reading may lack what takes long."""
 CLOCK_REFRESH_S = 30.0
 STREAM_RETRY_S_MAX = 30.0
 WATCH_SETTLE_S = 0.2
@@ -31,7 +34,7 @@ class MarkStream(TrioActor):
         await self._read_catalogue()
         await self._read_marks()
         self._board.clock_offset_ms = await self._board.venue.clock_offset_ms()
-        self.nursery.start_soon(self._every, CATALOGUE_REFRESH_S, self._read_catalogue)
+        self.nursery.start_soon(self._keep_catalogue)
         self.nursery.start_soon(self._every, CLOCK_REFRESH_S, self._read_clock)
         self.nursery.start_soon(self._every, MARKS_POLL_S, self._read_marks_if_alone)
         self.nursery.start_soon(self._stream)
@@ -99,6 +102,12 @@ class MarkStream(TrioActor):
 
     async def _read_catalogue(self) -> None:
         self._board.learn(await self._board.venue.instruments())
+
+    async def _keep_catalogue(self) -> None:
+        await trio.sleep(CATALOGUE_COMPLETE_S)
+        with contextlib.suppress(ExchangeError):  # the first reading serves until the next
+            await self._read_catalogue()
+        await self._every(CATALOGUE_REFRESH_S, self._read_catalogue)
 
     async def _read_clock(self) -> None:
         self._board.clock_offset_ms = await self._board.venue.clock_offset_ms()

@@ -10,6 +10,7 @@ from model.account import AccountSnapshot, Execution, PositionReport, WalletRepo
 from model.audit import AuditLeg
 from model.change import Change
 from model.finding import Finding
+from model.key_standing import KeyState
 from model.leg import ChangeClass, classify
 from model.order import OrderReport
 from model.reasons import Reason
@@ -340,8 +341,22 @@ class AuditReport:
 
 
 @attrs.frozen
+class CheckKey:
+    """Check the follower's key as soon as it is its turn; the answer is how many checks were made by then."""
+
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
 class Drain:
     """Take no more changes; what is in hand is finished."""
+
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen
+class GoOn:
+    """Take changes again: nobody is stopped after all."""
 
     priority: ClassVar[int] = 0
 
@@ -369,6 +384,23 @@ class LegStatus:
     drift: str
     owned: bool
     skipped: Reason | None = None
+    notional: str | None = None
+    """At the last mark, quote asset; None while there is none."""
+
+
+@attrs.frozen(kw_only=True)
+class KeyStatus:
+    """A key as `status` shows it; sentences say what is so and what to change."""
+
+    state: KeyState
+    checked_at_ms: int | None
+    """When there was last a verdict, Unix milliseconds."""
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    trouble: str = ""
+    """Why it could not be checked just now."""
+    checks: int = 0
+    """How often it was asked about in this life, in vain or not."""
 
 
 @attrs.frozen(kw_only=True)
@@ -382,6 +414,10 @@ class FollowerStatus:
     legs: tuple[LegStatus, ...]
     unknown_orders: int
     busy_symbols: tuple[str, ...]
+    key: KeyStatus
+    fresh: bool = True
+    """Positions and equity are known as they are now (R21)."""
+    dry_run: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,8 @@ from model.marks import Marks
 from model.symbols import SymbolIndex
 
 CLOCK_OFFSET_MS_MAX = 1_000
+KEY_CHECKS_MAX = 8
+"""Key checks at once: the others wait here, and not in the venue's budget before those who read accounts."""
 
 
 @attrs.define
@@ -24,6 +26,8 @@ class VenueBoard:
     clock_offset_ms: int | None = None
     known: trio.Event = attrs.field(factory=trio.Event)
     """Set once the catalogue has been read."""
+    key_checks: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(KEY_CHECKS_MAX))
+    """Whose turn it is to have a key checked."""
 
     @property
     def clock_ok(self) -> bool:

@@ -107,7 +107,10 @@ class Venue(Protocol):
         """Return the gateway of one account; opens nothing yet."""
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        """Read the catalogue by symbol, every page."""
+        """Read the catalogue by symbol, every page.
+
+        What takes long, leverage tiers say, may be missing from the first reading: a start waits for it.
+        """
 
     def marks(
         self, symbols: frozenset[str]

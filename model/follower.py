@@ -16,7 +16,7 @@ from model.gates import Gates, pass_gates
 from model.goal import Goal, goals_of
 from model.instrument import Instrument
 from model.leg import ChangeClass, Side
-from model.prices import limit_price
+from model.prices import limit_price, within_band
 from model.reasons import Reason
 from model.reduction import plan_opening, plan_reduction
 from model.settings import FollowerMode
@@ -75,6 +75,8 @@ def _held_back(goal: Goal, situation: Situation) -> Reason | None:
     mode = situation.settings.mode
     if mode is not FollowerMode.FLATTENING if goal.change.by_operator else not mode.takes_changes:
         return Reason.PAUSED
+    if not situation.key.may_reduce:
+        return Reason.KEY_REFUSED if situation.key.is_refused else Reason.KEY_UNCHECKED
     is_ours = bool(situation.size) and situation.owned
     if not is_ours and not goal.is_move:
         return Reason.NOTHING_TO_DO
@@ -155,10 +157,12 @@ def _opening(goal: Goal, situation: Situation, instrument: Instrument) -> Decisi
         return _nothing(goal, situation, unknown.reason, None, note)
     side = Side.BUY if goal.after > 0 else Side.SELL
     mark = positive_or_none(situation.mark) or reference
-    price = limit_price(reference, side, situation.settings.limits.max_slippage, instrument)
+    bound = limit_price(reference, side, situation.settings.limits.max_slippage, instrument)
+    price = within_band(bound, side, situation.mark, instrument)
     note |= {"price_bound": price, "reference_price": reference}
     step, quantities, reason = _sized_opening(target, side, price, mark, situation, instrument)
     desired = EXACT.add(situation.size, side.sign * _total(quantities))
+    notional = EXACT.multiply(abs(desired), max(mark, price))  # the tier must hold at either price
     decision = Decision(
         goal=goal,
         situation=situation,
@@ -177,7 +181,7 @@ def _opening(goal: Goal, situation: Situation, instrument: Instrument) -> Decisi
             )
             for quantity in quantities
         ),
-        leverage=_leverage_to_set(goal, situation, instrument, abs(desired) * mark) if quantities else None,
+        leverage=_leverage_to_set(goal, situation, instrument, notional) if quantities else None,
         reason=reason,
         notes=note,
     )
@@ -197,7 +201,9 @@ def _sized_opening(
     wanted = max(ZERO, side.sign * target.floor_lots(lot))
 
     def allowed(quantity: Decimal) -> tuple[Decimal, Reason | None]:
-        return cap_by_limits(quantity, mark, settings.limits, situation.exposure, instrument)
+        return cap_by_limits(
+            quantity, mark, settings.limits, situation.exposure, instrument, dearest=max(mark, price)
+        )
 
     most, limit = allowed(wanted)
     aim = target if limit is None else Target(side.sign * most)

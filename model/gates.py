@@ -47,6 +47,14 @@ def _mode(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
     return situation.limit_broken or Reason.CLOSE_ONLY
 
 
+def _key(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
+    return Reason.KEY_REFUSED if situation.key.is_refused else None
+
+
+def _key_checked(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
+    return None if situation.key.is_judged else Reason.KEY_UNCHECKED
+
+
 def _symbol(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
     return is_symbol_allowed(situation.settings.limits, (goal.change.leg.symbol, goal.leg.symbol))
 
@@ -129,6 +137,7 @@ def _basis(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
 
 _GATES: dict[str, Callable[[Goal, Situation, Instrument], Reason | None]] = {
     "mode": _mode,
+    "key": _key,
     "symbol": _symbol,
     "join": _join,
     "trading": _trading,
@@ -136,6 +145,7 @@ _GATES: dict[str, Callable[[Goal, Situation, Instrument], Reason | None]] = {
     "ledger": _ledger,
     "age": _age,
     "clock": _clock,
+    "key_checked": _key_checked,
     "unknown_order": _unknown,
     "fresh_view": _fresh,
     "same_symbol": _same_thing,

@@ -50,6 +50,8 @@ class Instrument:
     """Significant figures a price may have, where the venue counts them (Hyperliquid: 5)."""
     price_decimals: int | None = None
     """Decimals a price may have, where the venue counts them (Hyperliquid: 6 - szDecimals)."""
+    price_band: Decimal | None = None
+    """How far from the mark a limit may be, a fraction; None where the venue names none or moves it."""
     max_leverage: Decimal
     leverage_step: Decimal = attrs.field(validator=gt(ZERO))
     status: InstrumentStatus = InstrumentStatus.TRADING

@@ -17,6 +17,10 @@ CLOCK_OFFSET_MS_NOTED = 500
 DAY_MS = 86_400_000
 
 
+class KeyRefused(Exception):
+    """A key must not be used; the message names every reason and what to change."""
+
+
 class Role(Enum):
     """What an account is to us."""
 

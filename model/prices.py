@@ -22,6 +22,28 @@ def limit_price(reference: Decimal, side: Side, max_slippage: Decimal, instrumen
     return floor_to_step(bound, step) if side is Side.BUY else ceil_to_step(bound, step)
 
 
+def within_band(price: Decimal, side: Side, mark: Decimal | None, instrument: Instrument) -> Decimal:
+    """Return ``price``, or the worst one that the venue takes of ``side`` at this mark where that is better.
+
+    A bound that is wider than the venue's band is no reason to be refused. While the mark is unknown, the
+    price stays.
+    """
+    if instrument.price_band is None or mark is None or mark <= 0:
+        return price
+    edge = EXACT.multiply(mark, EXACT.add(ONE, EXACT.multiply(Decimal(side.sign), instrument.price_band)))
+    if EXACT.multiply(EXACT.subtract(price, edge), Decimal(side.sign)) <= 0:
+        return price
+    step = price_step(edge, instrument)
+    return floor_to_step(edge, step) if side is Side.BUY else ceil_to_step(edge, step)
+
+
+def is_in_band(price: Decimal, mark: Decimal | None, instrument: Instrument) -> bool:
+    """Tell whether the venue takes a limit so far from the mark; True while the mark is unknown."""
+    if instrument.price_band is None or mark is None or mark <= 0:
+        return True
+    return abs(EXACT.subtract(price, mark)) <= EXACT.multiply(mark, instrument.price_band)
+
+
 def is_price(price: Decimal, instrument: Instrument) -> bool:
     """Tell whether the venue takes ``price``: positive and on its grid."""
     return price > 0 and is_multiple(price, price_step(price, instrument))

@@ -5,6 +5,7 @@ from decimal import Decimal
 import attrs
 
 from model.instrument import Instrument
+from model.key_standing import KeyState
 from model.leg import PositionMode
 from model.reasons import Reason
 from model.settings import FollowerSettings
@@ -43,6 +44,8 @@ class Situation:
     """Prices have shown that the follower's symbol is the master's (R9)."""
     limit_broken: Reason | None = None
     """Why the follower only closes, where it was no operator who said so."""
+    key: KeyState = KeyState.ACCEPTED
+    """How far the follower's key is trusted (section 4)."""
     equity_day_start: Decimal | None = None
     """Equity when the UTC day began, for ``daily_loss``."""
     equity_peak: Decimal | None = None

@@ -21,7 +21,7 @@ from model.amounts import (
 )
 from model.instrument import Instrument
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode, Side
-from model.prices import is_price
+from model.prices import is_in_band, is_price
 from model.reasons import Reason
 from model.settings import Limits
 
@@ -71,27 +71,34 @@ def is_symbol_allowed(limits: Limits, symbols: Collection[str]) -> Reason | None
 
 
 def cap_by_limits(
-    quantity: Decimal, mark: Decimal, limits: Limits, exposure: Exposure, instrument: Instrument
+    quantity: Decimal,
+    mark: Decimal,
+    limits: Limits,
+    exposure: Exposure,
+    instrument: Instrument,
+    *,
+    dearest: Decimal | None = None,
 ) -> tuple[Decimal, Reason | None]:
     """Return how much of ``quantity`` the leg may hold in all, in whole lots, and which limit says so.
 
     Args:
         quantity: what the leg would hold, >= 0, what it already holds included.
         mark: quote asset, > 0.
+        dearest: the most that the venue may count for one of it in its tiers; the mark unless given.
     """
     largest_tier = instrument.tiers[-1].notional_max if instrument.tiers else None
     bounds = (
-        (limits.max_notional_per_symbol, exposure.notional_of_symbol, Reason.LIMIT_NOTIONAL_PER_SYMBOL),
-        (limits.max_notional, exposure.notional_total, Reason.LIMIT_NOTIONAL),
-        (largest_tier, ZERO, Reason.LEVERAGE_TIER),
+        (limits.max_notional_per_symbol, exposure.notional_of_symbol, mark, Reason.LIMIT_NOTIONAL_PER_SYMBOL),
+        (limits.max_notional, exposure.notional_total, mark, Reason.LIMIT_NOTIONAL),
+        (largest_tier, ZERO, dearest or mark, Reason.LEVERAGE_TIER),
     )
     allowed, reason = quantity, None
-    for notional_max, used, name in bounds:
+    for notional_max, used, price, name in bounds:
         if notional_max is None:
             continue
         room = max(ZERO, EXACT.subtract(notional_max, used))
-        if EXACT.multiply(allowed, mark) > room:
-            allowed, reason = floor_ratio_to_step(room, mark, instrument.lot_size), name
+        if EXACT.multiply(allowed, price) > room:
+            allowed, reason = floor_ratio_to_step(room, price, instrument.lot_size), name
     return allowed, reason
 
 
@@ -199,6 +206,8 @@ def _check_quantity(draft: OrderDraft, instrument: Instrument) -> Verdict | None
 def _check_price(draft: OrderDraft, instrument: Instrument, mark: Decimal | None) -> Verdict | None:
     if draft.price is not None and not is_price(draft.price, instrument):
         return Verdict(Reason.PRICE_UNKNOWN, f"no price of the venue: {format_decimal(draft.price)}")
+    if draft.price is not None and not is_in_band(draft.price, mark, instrument):
+        return Verdict(Reason.PRICE_MOVED, f"beyond the venue's band: {format_decimal(draft.price)}")
     exempt = draft.closes_all or (draft.reduce_only and instrument.min_notional_exempts_reductions)
     price = worse_price(mark, draft.price)
     if exempt or price is None:

@@ -17,6 +17,7 @@ from actors.follower import Follower
 from actors.follower_desk import FollowerDesk
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.mark_stream import MarkStream
+from actors.master_key import MasterKey, MasterKeyDesk
 from actors.master_stream import MasterStream
 from actors.messages import ChangeSettings, Drain, FollowerReady
 from actors.pairing import Pairing, PairingPorts
@@ -54,6 +55,8 @@ class EngineParts:
     make_keeper: Callable[[], LedgerKeeper]
     clock: Clock
     bus: Bus
+    allow_trading_key: bool = False
+    """Take a master's key that may trade, with a standing warning (section 4)."""
     max_open_age_s: float = 5.0
     pairing_wait_s: float = 1.0
     audit: AuditRules = attrs.field(factory=AuditRules)
@@ -94,6 +97,7 @@ class Engine:
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._changing = trio.Lock()
+        self.master_key = MasterKeyDesk(allow_trading_key=parts.allow_trading_key)
         self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
         first = tuple(account for account in followers if self._open_gateway(account))
         self._streamed = {parts.master_exchange, *(account.settings.exchange for account in first)}
@@ -310,6 +314,7 @@ class Engine:
         )
         return root_spec(
             ledger=parts.make_keeper,
+            master_key=self._make_master_key,
             marks=[(name, self._make_marks(name)) for name in parts.venues if name in self._streamed],
             auditor=lambda: Auditor(ports=self._audit_ports()),
             followers=tuple(self._follower_spec(account) for account in followers),
@@ -320,6 +325,16 @@ class Engine:
                 clock=parts.clock,
                 bus=parts.bus,
             ),
+        )
+
+    def _make_master_key(self) -> TrioActor:
+        board = self._boards[self.parts.master_exchange]
+        return MasterKey(
+            desk=self.master_key,
+            gateway=self._master,
+            clock=self.parts.clock,
+            bus=self.parts.bus,
+            clock_offset_ms=lambda: board.clock_offset_ms,
         )
 
     def _audit_ports(self) -> AuditPorts:
@@ -382,4 +397,5 @@ class Engine:
             max_open_age_s=self.parts.max_open_age_s,
             symbols=self._symbols[settings.exchange],
             mode_moved=partial(self._mode_moved, name),
+            key_mark=self._accounts[name].key_mark,
         )

@@ -18,6 +18,8 @@ from actors.events import (
     ForeignPositionSeen,
     FrameUnreadable,
     HandSeen,
+    KeyAccepted,
+    KeyRefused,
     MasterChangeSeen,
     MasterStreamChanged,
     OrderMoved,
@@ -46,11 +48,12 @@ _LEVELS: Mapping[type, int] = {
     ActorHung: logging.ERROR,
     AccountQuarantined: logging.CRITICAL,
     FollowerBarred: logging.CRITICAL,
+    KeyRefused: logging.CRITICAL,
     SupervisorExhausted: logging.CRITICAL,
 }
 _NEVER_REPEATS = (CopyFinished, DriftFound, OrderMoved, MasterChangeSeen)
 _WHO = ("name", "follower", "account", "where")
-_WHAT = ("error", "detail", "what", "state", "live")
+_WHAT = ("error", "detail", "what", "state", "live", "warnings")
 _OWN = frozenset({"event", "level", "logger", "ts", "instance"})
 
 
@@ -131,6 +134,8 @@ def level_of(event: object) -> int:
             return logging.WARNING
         case FlattenMoved(state="waiting") | FollowerRemoved(left=True):
             return logging.WARNING
+        case KeyAccepted(warnings=warnings):
+            return logging.WARNING if warnings else logging.DEBUG
         case ActorCrashed(expected=expected):
             return logging.WARNING if expected else logging.ERROR
     return _LEVELS.get(type(event), logging.INFO)

@@ -44,7 +44,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 def message_of(error: BaseException) -> str | None:
     """Return what the operator is told; None for a failure of our own, which owes a traceback."""
     leaves = list(_leaves(error))
-    if any(not isinstance(leaf, OperatorError) and not _is_ledgers(leaf) for leaf in leaves):
+    if not all(isinstance(it, OperatorError) or _is_ledgers(it) or _is_refused_key(it) for it in leaves):
         return None
     return "\n".join(str(leaf) for leaf in leaves)
 
@@ -52,6 +52,8 @@ def message_of(error: BaseException) -> str | None:
 def _code_of(error: BaseException) -> ExitCode:
     if isinstance(error, OperatorError):
         return error.exit_code
+    if _is_refused_key(error):
+        return ExitCode.UNSAFE
     if not _is_ledgers(error):
         return ExitCode.INTERNAL
     codes = {
@@ -62,6 +64,12 @@ def _code_of(error: BaseException) -> ExitCode:
         "LedgerUnreachable": ExitCode.UNAVAILABLE,
     }
     return codes.get(type(error).__name__, ExitCode.BAD_DATA)
+
+
+def _is_refused_key(error: BaseException) -> bool:
+    from model.key_check import KeyRefused
+
+    return isinstance(error, KeyRefused)
 
 
 def _is_ledgers(error: BaseException) -> bool:

@@ -44,6 +44,8 @@ _WORDS: Mapping[str, str] = {
     "max_basis": "the venues' prices are further apart than max_basis",
     "venue_rejected": "the venue refused the order",
     "venue_unreachable": "the venue could not be reached",
+    "key_unchecked": "what the follower's key may do is not known yet",
+    "key_refused": "the follower's key is refused: `copytrader followers check NAME` says why",
     "clock_offset": "the venue's clock and ours are more than 1 s apart",
     "order_unknown": "an earlier opening on the leg has no known outcome yet",
     "order_lost": "the venue never got the order",
@@ -61,6 +63,7 @@ REASON_WORDS: Mapping[str, str] = {
 
 GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
     ("not paused", False, frozenset({"paused"})),
+    ("key trusted", False, frozenset({"key_unchecked", "key_refused"})),
     ("position is ours", False, frozenset({"foreign_position"})),
     ("symbol listed", False, frozenset({"symbol_not_listed"})),
     ("engine not stopping", True, frozenset({"engine_stopping"})),

@@ -66,6 +66,7 @@ socket = "run/copytrader.sock"
 exchange = "bybit"
 api_key = "file:{_path(MASTER, "api_key")}"
 api_secret = "file:{_path(MASTER, "api_secret")}"
+allow_trading_key = true                   # of a sandbox: whoever rehearses trades as the master with it
 
 [secrets]
 key_file = "sealing_keys"

@@ -1,5 +1,6 @@
 """The followers that the ledger keeps: sealed when they are applied, opened for the engine (section 4)."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
@@ -38,6 +39,13 @@ class FollowerAccount:
         """What two followers must not share, or one account would be traded twice."""
         it = self.credentials
         return self.settings.exchange, it.account or it.api_key
+
+    @property
+    def key_mark(self) -> str:
+        """What tells this key from another and nothing else: no digest of random bits is turned back."""
+        it = self.credentials
+        parts = (self.settings.exchange, it.account, it.api_key, it.api_secret)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 @attrs.frozen(kw_only=True)

@@ -237,6 +237,7 @@ def make_parts(
         make_keeper=partial(LedgerKeeper, desk=ledger, lease=process.lease, publish=bus.publish),
         clock=clock,
         bus=bus,
+        allow_trading_key=settings.master.allow_trading_key,
         max_open_age_s=settings.max_open_age_s,
         pairing_wait_s=settings.pairing_wait_s,
         audit=AuditRules(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from actors.runtime import TrioActor
 from exchanges.errors import ExchangeError
+from model.key_check import KeyRefused
 from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable, SchemaNewer, SchemaOlder
 from supervision.restarts import Intensity
 from supervision.supervisor import ChildSpec, Exhausted, Strategy, SupervisorSpec
@@ -57,6 +58,7 @@ def follower_group(name: str) -> str:
 def root_spec(
     *,
     ledger: Make,
+    master_key: Make,
     marks: Iterable[tuple[str, Make]],
     auditor: Make,
     followers: tuple[SupervisorSpec, ...],
@@ -65,6 +67,7 @@ def root_spec(
 ) -> SupervisorSpec:
     """Return what trades, top-down: a change never meets a follower that is not there."""
     services = (
+        child("master_key", master_key, fatal=(KeyRefused,)),
         *(child(f"marks:{exchange}", make) for exchange, make in marks),
         onlooker("auditor", auditor),
     )

@@ -79,6 +79,7 @@ class World:
     nursery: trio.Nursery
     directory: Path
     max_open_age_s: float = 5.0
+    allow_trading_key: bool = True
     events: list[object] = attrs.field(factory=list)
     _engine: Engine | None = None
     _scope: trio.CancelScope | None = None
@@ -250,6 +251,7 @@ class World:
             clock=clock,
             bus=bus,
             max_open_age_s=self.max_open_age_s,
+            allow_trading_key=self.allow_trading_key,
         )
         self._engine = Engine(parts, self.followers, report=bus.publish)
         await self.nursery.start(self._run, self._engine, bus)

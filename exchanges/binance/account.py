@@ -100,7 +100,7 @@ class BinanceAccount:
         await self._learn_leverages({row.leg.symbol for row in positions})
         return AccountSnapshot(
             positions=self._memory.take_read(positions),
-            wallet=parse_wallet(balances, config, read_at_ms=read_at_ms),
+            wallet=self._memory.date(parse_wallet(balances, config, read_at_ms=read_at_ms)),
             hedge_symbols=self._catalogue.symbols if config.mode is PositionMode.HEDGE else frozenset(),
         )
 
@@ -171,8 +171,9 @@ class BinanceAccount:
         if memory.config is None or trio.current_time() - memory.config_read_at > CONFIG_TRUSTED_S:
             read_at = trio.current_time()
             found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=Urgency.OPEN)
-            memory.config = parse_account_config(found)
-            memory.config_read_at = read_at
+            config = parse_account_config(found)
+            memory.take_config(config, read_at=read_at, read_at_ms=self._clock.venue_ms())
+            return config
         return memory.config
 
     async def _positions(

@@ -31,6 +31,8 @@ BRACKETS_PATH = "/fapi/v1/leverageBracket"
 LEVERAGE_MAX = Decimal(125)
 """Of any symbol, until its tiers are known."""
 TIERS_RETRY_S = 60.0
+PRICE_BAND_SHARE = Decimal("0.9")
+"""Of the band that is used: the mark moves on while an order is under way."""
 PERPETUAL = "PERPETUAL"
 TRADING = "TRADING"
 
@@ -111,6 +113,7 @@ def parse_instrument(row: Row) -> Instrument | None:
             min_notional=_min_notional(filters),
             min_notional_exempts_reductions=True,
             tick_size=positive(filters["PRICE_FILTER"]["tickSize"]),
+            price_band=_price_band(filters),
             max_leverage=LEVERAGE_MAX,
             leverage_step=ONE,
             status=InstrumentStatus.TRADING if row["status"] == TRADING else InstrumentStatus.CLOSED,
@@ -148,6 +151,15 @@ def _min_notional(filters: Mapping[str, Row]) -> Decimal:
     """Return the least notional at the mark price; reduce-only orders are exempt."""
     found = filters.get("MIN_NOTIONAL")
     return ZERO if found is None else number_or_none(found.get("notional")) or ZERO
+
+
+def _price_band(filters: Mapping[str, Row]) -> Decimal | None:
+    """Return how far a limit may be from the mark: the narrower side, less what the mark may move."""
+    found = filters.get("PERCENT_PRICE")
+    if found is None:
+        return None
+    up, down = positive(found["multiplierUp"]) - ONE, ONE - positive(found["multiplierDown"])
+    return max(ZERO, min(up, down)) * PRICE_BAND_SHARE
 
 
 def _tiers(brackets: list[Row]) -> tuple[LeverageTier, ...]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import attrs
 
 from exchanges.binance.wire import AccountConfig
-from model.account import PositionReport
+from model.account import PositionReport, WalletReport
 from model.amounts import ZERO
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 
@@ -26,7 +26,23 @@ class AccountMemory:
     leverages: dict[str, Decimal] = attrs.field(factory=dict)
     """By symbol; kept only while a stream would tell of a change."""
     stream_is_live: bool = False
+    pool_changed_ms: int = 0
+    """Since when the wallet is what it is: USDT alone, or every asset together. Zero: as far as is known."""
     _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
+
+    def take_config(self, config: AccountConfig, *, read_at: float, read_at_ms: int) -> None:
+        """Take what was read of the account, at these moments of trio's clock and the venue's."""
+        before = self.config
+        if config.multi_assets if before is None else config.multi_assets != before.multi_assets:
+            self.pool_changed_ms = read_at_ms
+        self.config, self.config_read_at = config, read_at
+
+    def date(self, wallet: WalletReport) -> WalletReport:
+        """Return a wallet that was read, no older than the pool that it is of.
+
+        Its own time is that of the last change of a balance; what is in the pool changes without one.
+        """
+        return attrs.evolve(wallet, venue_time_ms=max(wallet.venue_time_ms, self.pool_changed_ms))
 
     def stream_began(self) -> None:
         """Changes are told from now on; what was known before may have changed unseen."""

@@ -1,23 +1,31 @@
-"""The catalogue of USDT perpetuals (V5 "Get Instruments Info").
+"""The catalogue of USDT perpetuals (V5 "Get Instruments Info") with their tiers (V5 "Get Risk Limit").
 
-Leverage tiers are left empty: the venue itself refuses a leverage that a position is too large for.
+The tiers come by 15 symbols a page, some fifty requests for the whole venue. A start does not wait for
+them: every reading but the first has them, and until then the venue alone refuses what is too large.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
+
+import attrs
+import trio
 
 from exchanges.bybit.codes import EXCHANGE
 from exchanges.bybit.limits import Pool
 from exchanges.bybit.rest import BybitRest, rows_of
 from exchanges.bybit.wire import CATEGORY, COIN, Row, number_or_none, positive, reading
-from exchanges.errors import MalformedMessage, RequestRejected
+from exchanges.errors import ExchangeError, MalformedMessage, RequestRejected
 from model.amounts import ONE, ZERO
-from model.instrument import Instrument, InstrumentStatus
+from model.instrument import Instrument, InstrumentStatus, LeverageTier
 
 log = logging.getLogger(__name__)
 
 PAGE = "1000"
+RISK_PATH = "/v5/market/risk-limit"
+TIERS_FRESH_S = 1_800.0
+"""An actor that was restarted reads the catalogue again, and shall not wait for what is known."""
 STATUSES = {
     "Trading": InstrumentStatus.TRADING,
     "PreLaunch": InstrumentStatus.CLOSED,
@@ -28,21 +36,77 @@ OTHER_STATUSES = ("PreLaunch", "Delivering")
 """Asked for by name: without it the venue lists only what trades, and a held symbol would be unknown."""
 
 
-async def read_catalogue(rest: BybitRest) -> Mapping[str, Instrument]:
-    """Read all instruments by symbol, every page; raises ExchangeError's kinds.
+class Catalogue:
+    """The instruments by symbol, as they were last read."""
 
-    A row that cannot be read is left out and logged: its symbol counts as not listed.
-    """
-    rows = await _rows(rest, "Trading")
-    for status in OTHER_STATUSES:
+    def __init__(self, rest: BybitRest) -> None:
+        self._rest = rest
+        self._tiers: dict[str, tuple[LeverageTier, ...]] = {}
+        self._tiers_due: float | None = None
+
+    async def read(self) -> Mapping[str, Instrument]:
+        """Read all instruments by symbol, every page; raises ExchangeError's kinds.
+
+        A row that cannot be read is left out and logged: its symbol counts as not listed. Tiers that
+        cannot be read stay what they were.
+        """
+        rows = await _rows(self._rest, "Trading")
+        for status in OTHER_STATUSES:
+            try:
+                rows += await _rows(self._rest, status)
+            except RequestRejected as error:
+                log.warning("instruments of status %s are not listed: %s", status, error)
+        found = _instruments(rows)
+        if not found:
+            raise MalformedMessage("no instrument could be read", exchange=EXCHANGE)
+        if self._tiers_due is None:
+            self._tiers_due = trio.current_time()
+        elif trio.current_time() >= self._tiers_due:
+            await self._read_tiers()
+        return {
+            symbol: attrs.evolve(instrument, tiers=self._tiers.get(symbol, ()))
+            for symbol, instrument in found.items()
+        }
+
+    async def _read_tiers(self) -> None:
         try:
-            rows += await _rows(rest, status)
-        except RequestRejected as error:
-            log.warning("instruments of status %s are not listed: %s", status, error)
-    found = _instruments(rows)
-    if not found:
-        raise MalformedMessage("no instrument could be read", exchange=EXCHANGE)
-    return found
+            pages = await self._rest.read_pages(RISK_PATH, [("category", CATEGORY)], pool=Pool.NONE)
+            self._tiers |= parse_tiers(row for page in pages for row in rows_of(page))
+        except ExchangeError as error:
+            log.warning("leverage tiers could not be read: %s", error)
+            return
+        self._tiers_due = trio.current_time() + TIERS_FRESH_S
+
+
+def parse_tiers(rows: Iterable[Row]) -> dict[str, tuple[LeverageTier, ...]]:
+    """Return the leverage tiers by symbol, smallest notional first.
+
+    A symbol with a row that cannot be read has none, and is logged.
+    """
+    found: dict[str, list[LeverageTier]] = {}
+    broken: set[str] = set()
+    for row in rows:
+        symbol = row.get("symbol") if isinstance(row, dict) else None
+        try:
+            with reading("risk-limit"):
+                found.setdefault(_symbol(symbol), []).append(
+                    LeverageTier(
+                        notional_max=positive(row["riskLimitValue"]),
+                        leverage_max=positive(row["maxLeverage"]),
+                    )
+                )
+        except MalformedMessage as error:
+            log.warning("the tiers of %.40s are left out: %s", symbol, error)
+            broken.add(str(symbol))
+    return {
+        symbol: tuple(sorted(tiers, key=_notional_max))
+        for symbol, tiers in found.items()
+        if symbol not in broken
+    }
+
+
+def _notional_max(tier: LeverageTier) -> Decimal:
+    return tier.notional_max
 
 
 def parse_instrument(row: Row) -> Instrument | None:

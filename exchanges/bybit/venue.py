@@ -7,7 +7,7 @@ from decimal import Decimal
 import attrs
 
 from exchanges.bybit.account import BybitAccount
-from exchanges.bybit.catalogue import read_catalogue
+from exchanges.bybit.catalogue import Catalogue
 from exchanges.bybit.codes import EXCHANGE
 from exchanges.bybit.limits import AddressLimits, KeyLimits, Pool
 from exchanges.bybit.marks import open_marks, read_all_marks
@@ -44,6 +44,7 @@ class BybitVenue:
         self._clock = VenueClock(clock)
         self._shared = AddressLimits(paced=endpoints.paced)
         self._rest = self._make_rest(None, KeyLimits(self._shared))
+        self._catalogue = Catalogue(self._rest)
 
     def account(self, credentials: Credentials) -> AccountGateway:
         """Return the gateway of one account; opens nothing yet."""
@@ -61,8 +62,8 @@ class BybitVenue:
         )
 
     async def instruments(self) -> Mapping[str, Instrument]:
-        """Read the catalogue by symbol, every page."""
-        return await read_catalogue(self._rest)
+        """Read the catalogue by symbol, every page; from the second reading on with leverage tiers."""
+        return await self._catalogue.read()
 
     def marks(
         self, symbols: frozenset[str]

@@ -21,6 +21,8 @@ PRICE_DECIMALS = 6
 """Of perps, less the decimals of the size (docs: "Tick and lot size")."""
 MIN_NOTIONAL = Decimal("10.5")
 """The venue's is $10; at which price it is taken is not published, and the mark moves meanwhile."""
+PRICE_BAND = Decimal("0.75")
+"""Refused is what is more than 95 % away from the reference price, in places 80 %."""
 NOTIONAL_UNBOUNDED = Decimal(10) ** 15
 SINGLE_TIER_BELOW = 50
 """A margin table with a smaller id has one tier: its id is the leverage."""
@@ -122,6 +124,7 @@ def _parse_asset(
         tick_size=None,
         price_digits=PRICE_DIGITS,
         price_decimals=max(0, PRICE_DECIMALS - size_decimals),
+        price_band=PRICE_BAND,
         max_leverage=floor_to_step(max_leverage, ONE),
         leverage_step=ONE,
         status=InstrumentStatus.CLOSED if row.get("isDelisted") else InstrumentStatus.TRADING,
@@ -132,11 +135,11 @@ def _parse_asset(
 
 
 def _max_quantity(max_leverage: Decimal, mark: Decimal | None, lot: Decimal) -> Decimal:
-    """Return the largest quantity of one order; zero where the price is unknown."""
+    """Return the largest quantity of one order, at least a lot; zero, no maximum, without a price."""
     if mark is None:
         return ZERO
     value_max = next(value for leverage, value in _ORDER_VALUE_MAX if max_leverage >= leverage)
-    return floor_ratio_to_step(CONTEXT.multiply(value_max, _ORDER_VALUE_SHARE), mark, lot)
+    return max(lot, floor_ratio_to_step(CONTEXT.multiply(value_max, _ORDER_VALUE_SHARE), mark, lot))
 
 
 def _tiers(row: Row, max_leverage: Decimal, tables: Mapping[int, Row]) -> tuple[LeverageTier, ...]:

@@ -10,9 +10,10 @@ from exchanges.hyperliquid.catalogue import Asset, Catalogue, parse_catalogue
 from exchanges.hyperliquid.limits import EXCHANGE
 from exchanges.hyperliquid.rest import HyperliquidRest
 from model.amounts import CONTEXT, ONE, ceil_to_step, floor_to_step
+from model.instrument import Instrument
 from model.leg import Side
 from model.marks import Marks
-from model.prices import price_step
+from model.prices import is_in_band, price_step
 
 MARKET_SLIPPAGE = Decimal("0.1")
 """How far from the mark a market order may fill: the venue has none, so it leaves as a limit this wide."""
@@ -66,12 +67,7 @@ class Market:
         Raises: RequestNotSent while no mark is known.
         """
         mark = await self._mark(asset.instrument.symbol)
-        share = CONTEXT.add(ONE, CONTEXT.multiply(Decimal(side.sign), MARKET_SLIPPAGE))
-        bound = CONTEXT.multiply(mark, share)
-        step = price_step(bound, asset.instrument)
-        if side is Side.BUY:
-            return ceil_to_step(bound, step)
-        return max(step, floor_to_step(bound, step))
+        return market_bound(mark, side, asset.instrument)
 
     async def _mark(self, symbol: str) -> Decimal:
         fresh = self.marks.price(symbol, now=trio.current_time(), age_s_max=MARK_AGE_S_MAX)
@@ -99,3 +95,17 @@ class Market:
             except ExchangeError:
                 if known is None or symbol not in known.assets:
                     raise
+
+
+def market_bound(mark: Decimal, side: Side, instrument: Instrument) -> Decimal:
+    """Return the limit that stands for a market order at this mark: on the price grid, rounded outward.
+
+    Where one step is so large a part of the price that the venue would refuse it, rounded inward.
+    """
+    share = CONTEXT.add(ONE, CONTEXT.multiply(Decimal(side.sign), MARKET_SLIPPAGE))
+    bound = CONTEXT.multiply(mark, share)
+    step = price_step(bound, instrument)
+    inner, outer = floor_to_step(bound, step), ceil_to_step(bound, step)
+    if side is Side.SELL:
+        inner, outer = outer, inner
+    return outer if outer > 0 and is_in_band(outer, mark, instrument) else max(step, inner)

@@ -25,6 +25,13 @@ class Account:
     hedge: bool = False
     read_only: bool = False
     may_withdraw: bool = False
+    may_transfer: bool = False
+    tells_rights: bool = True
+    """False: the venue's answer about the key lacks what it may do."""
+    is_ip_bound: bool = True
+    key_expires_at_ms: int | None = None
+    margin_mode: str = "cross"
+    """Of "cross", "isolated" and "portfolio": what the venue says of it; positions stay in cross margin."""
     default_leverage: Decimal = Decimal(10)
     hedge_by_symbol: dict[str, bool] = attrs.field(factory=dict)
     leverage_by_symbol: dict[str, Decimal] = attrs.field(factory=dict)

@@ -7,6 +7,7 @@ from typing import Protocol
 import attrs
 
 from exchanges.clock import Clock
+from exchanges.sandbox.binance import BinanceServer, binance_description
 from exchanges.sandbox.bybit import BybitServer
 from exchanges.sandbox.description import (
     AccountDescription,
@@ -83,6 +84,11 @@ def _open_bybit(description: SandboxDescription, clock: Clock | None) -> tuple[S
     return core, BybitServer(core)
 
 
+def _open_binance(description: SandboxDescription, clock: Clock | None) -> tuple[SandboxVenue, SandboxServer]:
+    core = build_venue(description, clock=clock)
+    return core, BinanceServer(core)
+
+
 def _open_hyperliquid(
     description: SandboxDescription, clock: Clock | None
 ) -> tuple[SandboxVenue, SandboxServer]:
@@ -119,6 +125,14 @@ KINDS: Mapping[str, HouseKind] = {
         describe_venue=lambda accounts, seed: SandboxDescription(accounts=tuple(accounts), seed=seed),
         open=_open_bybit,
         endpoints=BybitServer.endpoints,
+        keys=_key_and_secret,
+    ),
+    "binance": HouseKind(
+        exchange="binance",
+        describe=_describe_account,
+        describe_venue=lambda accounts, seed: binance_description(accounts, seed=seed),
+        open=_open_binance,
+        endpoints=BinanceServer.endpoints,
         keys=_key_and_secret,
     ),
     "hyperliquid": HouseKind(

@@ -37,6 +37,9 @@ def apply_followers(connection: peewee.Database, rows: Sequence[FollowerRow], *,
     before = {row.settings.name: row for row in list_followers(connection)}
     wanted = {row.settings.name: _merged(row, before.get(row.settings.name)) for row in rows}
     insert_rows(connection, "followers", _COLUMNS, [_row(row) for row in wanted.values()], _UPDATE)
+    for name in wanted:
+        if name not in before:  # somebody else had the name once
+            _forget_traces(connection, name)
     removed = tuple(name for name in before if name not in wanted) if prune else ()
     for name in removed:
         remove_follower(connection, name)
@@ -79,8 +82,7 @@ def remove_follower(connection: peewee.Database, name: str) -> bool:
         CopyRecord.follower == name, CopyRecord.state == CopyState.CLAIMED.value
     )
     open_ones.execute(connection)
-    forget_risk(connection, name)
-    HoldingRow.delete().where(HoldingRow.follower == name).execute(connection)
+    _forget_traces(connection, name)
     return bool(FollowerRecord.delete().where(FollowerRecord.name == name).execute(connection))
 
 
@@ -92,6 +94,12 @@ def swap_secrets(connection: peewee.Database, old: FollowerRow, new: FollowerRow
         return False
     query = FollowerRecord.update(secrets=dump_json(new.secrets)).where(named, FollowerRecord.secrets == text)
     return bool(query.execute(connection))
+
+
+def _forget_traces(connection: peewee.Database, name: str) -> None:
+    """Forget what was known of an account: the next one of that name may be another."""
+    forget_risk(connection, name)
+    HoldingRow.delete().where(HoldingRow.follower == name).execute(connection)
 
 
 def _merged(row: FollowerRow, known: FollowerRow | None) -> FollowerRow:

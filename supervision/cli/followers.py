@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from supervision.cli.follower_ends import flatten, remove
 from supervision.cli.options import (
     RunningEngine,
     engine_options,
@@ -21,7 +22,11 @@ from supervision.exits import ExitCode, OperatorError
 
 @click.group("followers")
 def followers() -> None:
-    """Apply, list, pause and resume follower accounts."""
+    """Apply, list, pause, flatten and remove follower accounts."""
+
+
+followers.add_command(flatten)
+followers.add_command(remove)
 
 
 @followers.command(epilog="Example: copytrader followers apply followers.toml --offline")
@@ -73,7 +78,7 @@ def list_followers(context: click.Context, engine: RunningEngine, offline: bool,
     if as_json:
         print_json({"followers": rows})
         return
-    columns = ("name", "exchange", "state", "sizing", "limits", "join", "repair")
+    columns = ("name", "exchange", "state", "key", "sizing", "limits", "join", "repair")
     print_table(columns, [_cells(row) for row in rows], empty="no followers: copytrader followers apply FILE")
 
 
@@ -105,6 +110,30 @@ def resume(engine: RunningEngine, name: str, reason: str, as_json: bool) -> None
 def close_only(engine: RunningEngine, name: str, reason: str, as_json: bool) -> None:
     """Open nothing for follower NAME any more; reductions go on."""
     _told(engine.change("followers.close_only", name=name, reason=reason), as_json)
+
+
+@followers.command(epilog="Example: copytrader followers check alice")
+@click.argument("name")
+@json_option
+@engine_options
+@click.pass_context
+def check(context: click.Context, engine: RunningEngine, name: str, as_json: bool) -> None:
+    """Have the running engine check follower NAME's key at its venue now, and act on the verdict.
+
+    Exits 0 when the key is accepted, 77 when it is refused, 69 when the venue could not be asked.
+    `copytrader check` looks at everybody, without an engine.
+    """
+    answer = engine.call("followers.check", name=name)
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"{name}: {answer['state']}")
+        for words in (*answer["refusals"], *answer["warnings"]):
+            click.echo(f"  ! {words}")
+        if answer["trouble"]:
+            click.echo(f"  ! not checked: {answer['trouble']}")
+    refused = answer["state"] in ("refused", "revoked")
+    context.exit(ExitCode.UNSAFE if refused else ExitCode.UNAVAILABLE if answer["trouble"] else ExitCode.OK)
 
 
 class StillHeld(OperatorError):
@@ -182,11 +211,20 @@ def _told(answer: Mapping[str, Any], as_json: bool) -> None:
 
 def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
     return (
-        *(row["name"], row["exchange"], row.get("state") or row["mode"]),
+        *(row["name"], row["exchange"], row.get("state") or row["mode"], _key_words(row.get("key"))),
         _words(row["sizing"]),
         _words(row["limits"]),
         *(row["join"], row["repair"]),
     )
+
+
+def _key_words(key: Mapping[str, Any] | None) -> str | None:
+    """Return what there is to say of a follower's key; None where nobody knows."""
+    if key is None:
+        return None
+    trouble = [f"not checked: {key['trouble']}"] if key["trouble"] else []
+    words = "; ".join([*key["refusals"], *key["warnings"], *trouble])
+    return f"{key['state']}: {words}" if words else str(key["state"])
 
 
 def _words(values: Mapping[str, Any]) -> str:

@@ -31,6 +31,8 @@ def status(engine: RunningEngine, as_json: bool) -> None:
     held = "lease held" if ledger.get("lease_held") else "lease not held"
     click.echo(f"ledger: {ledger.get('where', 'does not answer')}, {held}")
     click.echo(f"master: {_master_words(answer['master'])}")
+    for words in _key_words(answer["master"].get("key")):
+        click.echo(f"  ! key: {words}")
     rows = [row for follower in answer["followers"] for row in _rows(follower)]
     columns = ("follower", "exchange", "state", "equity>", "leg", "target>", "position>", "drift>", "note")
     print_table(columns, rows, empty="no followers: copytrader followers apply followers.toml")
@@ -45,7 +47,13 @@ def health(context: click.Context, engine: RunningEngine, as_json: bool) -> None
     try:
         answer = engine.call("health")
     except NoEngine as error:
-        answer = {"ready": False, "health": "down", "problems": [str(error)], "quarantined": []}
+        answer = {
+            "ready": False,
+            "health": "down",
+            "problems": [str(error)],
+            "quarantined": [],
+            "refused": [],
+        }
     if as_json:
         print_json(answer)
     else:
@@ -54,6 +62,8 @@ def health(context: click.Context, engine: RunningEngine, as_json: bool) -> None
             click.echo(f"  ! {problem}")
         if answer["quarantined"]:
             click.echo(f"  ! quarantined: {', '.join(answer['quarantined'])}")
+        if answer.get("refused"):
+            click.echo(f"  ! keys refused: {', '.join(answer['refused'])}")
     context.exit(HEALTH_EXITS.get(answer["health"], 2))
 
 
@@ -64,11 +74,20 @@ def _master_words(master: Mapping[str, Any]) -> str:
     return f"{master['exchange']}, {state}{detail}, equity {master['equity'] or NOTHING}, {legs or 'flat'}"
 
 
+def _key_words(key: Mapping[str, Any] | None) -> list[str]:
+    """Return what an operator has to know of a key: refusals and warnings, or that it was not checked."""
+    if key is None:
+        return []
+    words = [*key["refusals"], *key["warnings"]]
+    return [*words, f"not checked: {key['trouble']}"] if key["trouble"] else words
+
+
 def _rows(follower: Mapping[str, Any]) -> list[tuple[object, ...]]:
     head = (follower["name"], follower["exchange"], follower["state"], follower["equity"])
     notes = [follower["detail"]] if follower["detail"] else []
     if follower["unknown_orders"]:
         notes.append(f"{follower['unknown_orders']} orders without an outcome")
+    notes += (follower.get("key") or {}).get("warnings", [])
     note = "; ".join(notes)
     legs = [
         (

@@ -72,6 +72,8 @@ def players() -> tuple[Player, ...]:
         _player("alice", "bybit", "25000", _mirror("1")),
         _player("bob", "bybit", "8000", _mirror("2"), hedge=True),
         _player("carol", "bybit", "900", _mirror("1")),
+        _player("dave", "binance", "12000", _mirror("1")),
+        _player("erin", "binance", "12000", _fixed_margin("0.04"), hedge=True, max_leverage="5"),
         _player("frank", "hyperliquid", "40000", _fixed_ratio("0.5")),
         _player("grace", "hyperliquid", "15000", _fixed_margin("0.05"), max_leverage="20"),
         _player("heidi", "hyperliquid", "6000", _mirror("0.5"), owner="heidi-main"),

@@ -29,7 +29,9 @@ READY_S = 30.0
 SETTLE_S = 60.0
 REDRAW_S = 0.2
 SESSION_PACE_S = 0.8
-REPLAY_PACE_S = 0.02
+REPLAY_PACE_S = 0.01
+ANSWER_S = 0.1
+"""How long a replay waits for the answers to one order of the master."""
 
 
 class HistoryRefused(OperatorError):
@@ -54,7 +56,7 @@ class Play:
 @click.option(
     "--replay", type=click.Path(path_type=Path), help="Drive the master with a trader's userFills JSON (.gz)."
 )
-@click.option("--pace", type=click.FloatRange(0, 60), help="Seconds between two acts [0.8; a replay: 0.02].")
+@click.option("--pace", type=click.FloatRange(0, 60), help="Seconds between two acts [0.8; a replay: 0.01].")
 @click.option("--json", "as_json", is_flag=True, help="No live table; print the summary as JSON.")
 def demo(replay: Path | None, pace: float | None, as_json: bool) -> int:
     """Show the engine copying a master to followers on three venues, on sandboxes: no account, no network.
@@ -130,7 +132,7 @@ async def _run(play: Play, directory: Path, console: Console | None) -> Verdict:
             nursery.start_soon(show.show, console)
         ready = await wait_ready(stage, READY_S)
         if ready:
-            await show.play(play.acts, play.pace_s)
+            await show.play(play.acts, play.pace_s, in_step=play.is_replay)
         settled = ready and await wait_settled(stage, SETTLE_S)
         verdict = judge(stage, watch, seconds=trio.current_time() - began, settled=settled)
         await show.end()
@@ -149,11 +151,14 @@ class _Show:
         self._closed = trio.Event()
         self._shown = False
 
-    async def play(self, acts: Sequence[Act], pace_s: float) -> None:
-        """Let every act happen, ``pace_s`` apart."""
+    async def play(self, acts: Sequence[Act], pace_s: float, *, in_step: bool = False) -> None:
+        """Let every act happen, ``pace_s`` apart; ``in_step`` waits until everybody has answered it."""
         for number, act in enumerate(acts, start=1):
             self._scene = Scene(act.title, f"act {number} of {len(acts)}")
             act.do(self._stage)
+            if in_step:
+                with trio.move_on_after(ANSWER_S):
+                    await self._watch.wait_answered(changes=number, followers=len(self._stage.players))
             await trio.sleep(pace_s)
         self._scene = Scene("the session is over", "waits for the last copies")
 

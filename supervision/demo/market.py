@@ -1,17 +1,12 @@
-"""What the demo's venues list: the master's has two symbols more than the sandbox has by itself."""
+"""What the demo's venues list: two symbols more than the sandbox has by itself, one not everywhere."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import attrs
 
-from exchanges.sandbox import (
-    DEFAULT_LISTINGS,
-    DEFAULT_PRICES,
-    AccountDescription,
-    Listing,
-    SandboxDescription,
-)
+from exchanges.sandbox import DEFAULT_LISTINGS, DEFAULT_PRICES, AccountDescription, SandboxDescription
+from exchanges.sandbox.binance import BINANCE_LISTINGS, binance_listing
 from exchanges.sandbox.houses import KINDS
 from supervision.demo.cast import MASTER_EXCHANGE
 
@@ -21,19 +16,35 @@ DASH = "DASHUSDT"
 """Not listed on Hyperliquid: not on the sandbox's."""
 
 
-def _listing(symbol: str, lot: str, tick: str) -> Listing:
-    return attrs.evolve(
+LISTINGS = (
+    *DEFAULT_LISTINGS,
+    attrs.evolve(
         DEFAULT_LISTINGS[-1],
-        symbol=symbol,
-        lot_size=Decimal(lot),
-        min_quantity=Decimal(lot),
-        tick_size=Decimal(tick),
+        symbol=PEPE,
+        lot_size=Decimal(100),
+        min_quantity=Decimal(100),
+        tick_size=Decimal("0.0000001"),
+    ),
+    attrs.evolve(
+        DEFAULT_LISTINGS[2],
+        symbol=DASH,
+        lot_size=Decimal("0.01"),
+        min_quantity=Decimal("0.01"),
         max_leverage=Decimal(50),
-    )
-
-
-LISTINGS = (*DEFAULT_LISTINGS, _listing(PEPE, "100", "0.0000001"), _listing(DASH, "0.01", "0.01"))
+    ),
+)
 PRICES = {**DEFAULT_PRICES, PEPE: Decimal("0.0123"), DASH: Decimal("32.5")}
+ON_BINANCE = (
+    *BINANCE_LISTINGS,
+    binance_listing(
+        DASH,
+        lot="0.001",
+        tick="0.01",
+        most="20000",
+        most_at_market="2000",
+        tiers=[(50_000, 50), (600_000, 20), (5_000_000, 5)],
+    ),
+)
 
 
 def describe_venues(
@@ -47,4 +58,6 @@ def describe_venues(
     described[MASTER_EXCHANGE] = attrs.evolve(
         described[MASTER_EXCHANGE], listings=LISTINGS, prices=dict(PRICES)
     )
+    if "binance" in described:  # its price there follows the master's venue
+        described["binance"] = attrs.evolve(described["binance"], listings=ON_BINANCE)
     return described

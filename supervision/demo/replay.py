@@ -7,6 +7,7 @@ from decimal import Decimal
 import attrs
 
 from exchanges.sandbox import AccountDescription, Listing, SandboxDescription
+from exchanges.sandbox.binance import BINANCE_LISTINGS
 from exchanges.sandbox.hyperliquid import HYPERLIQUID_LISTINGS, hyperliquid_listing
 from model.amounts import ZERO
 from supervision.demo.cast import MASTER, MASTER_EQUITY, MASTER_EXCHANGE, Player
@@ -18,6 +19,8 @@ from supervision.demo.stage import Stage
 MOST = Decimal(10) ** 12
 LEVERAGE = 10
 """Hyperliquid's most for a coin that the sandbox knows nothing of."""
+NOT_ON_BINANCE = frozenset({"PURRUSDT"})
+"""A token of Hyperliquid's own."""
 EQUITY_PER_NOTIONAL = 2
 """The master gets this many times its largest gross notional, so that no price path liquidates it."""
 
@@ -63,8 +66,19 @@ def _on_hyperliquid(listing: Listing, coin: str) -> Listing:
     return hyperliquid_listing(coin, decimals, leverage)
 
 
+def _on_binance(listing: Listing, _: str) -> Listing | None:
+    """List under Binance's own filters what the sandbox knows of it, the rest as the master's venue does."""
+    if listing.symbol in NOT_ON_BINANCE:
+        return None
+    known = next((it for it in BINANCE_LISTINGS if it.symbol == listing.symbol), None)
+    if known is None:
+        return attrs.evolve(listing, leverage_step=Decimal(1))
+    return attrs.evolve(known, max_quantity=MOST, max_market_quantity=MOST, tiers=())
+
+
 RELIST: Mapping[str, Callable[[Listing, str], Listing | None]] = {
     "bybit": lambda listing, _: listing,
+    "binance": _on_binance,
     "hyperliquid": _on_hyperliquid,
 }
 """How a venue lists one of the master's symbols, whose coin comes with it; None: not at all."""

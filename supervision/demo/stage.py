@@ -129,6 +129,7 @@ def _engine(
         ),
         clock=clock,
         bus=bus,
+        allow_trading_key=not houses[MASTER_EXCHANGE].core.account(MASTER).read_only,
     )
     accounts = [FollowerAccount(settings=it.settings, credentials=it.credentials) for it in players]
     return Engine(parts, accounts, report=bus.publish)

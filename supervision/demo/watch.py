@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 import attrs
+import trio
 
 from actors.bus import Bus, Gap
 from actors.events import CopyFinished, MasterChangeSeen, MasterStreamChanged
@@ -26,8 +27,12 @@ class Watch:
     latencies: dict[str, dict[str, list[float]]] = attrs.field(factory=dict)
     """By exchange and stage."""
     recent: deque[str] = attrs.field(factory=lambda: deque(maxlen=RECENT_MAX))
+    answers: Counter[str] = attrs.field(factory=Counter)
+    """Copies that have their outcome, by change."""
     master_live: bool = False
     missed_events: int = 0
+    _last_change_id: str = ""
+    _heard: trio.Event = attrs.field(factory=trio.Event)
 
     async def run(self, bus: Bus) -> None:
         """Listen until cancelled."""
@@ -38,11 +43,19 @@ class Watch:
                 else:
                     self.take(item.event)
 
+    async def wait_answered(self, *, changes: int, followers: int) -> None:
+        """Wait until so many changes were seen and so many followers have answered the last one."""
+        while len(self.change_ids) < changes or self.answers[self._last_change_id] < followers:
+            self._heard = trio.Event()
+            await self._heard.wait()
+
     def take(self, event: object) -> None:
         """Count one event."""
+        self._heard.set()
         match event:
             case MasterChangeSeen(change=change):
                 self.change_ids.add(change.change_id)
+                self._last_change_id = change.change_id
                 self.moved.pop(change.leg.symbol, None)
                 self.moved[change.leg.symbol] = None
             case CopyFinished():
@@ -56,6 +69,7 @@ class Watch:
 
     def _take_copy(self, event: CopyFinished) -> None:
         self.copies[event.state.value] += 1
+        self.answers[event.change_id] += 1
         if event.caught_up:
             return  # judged late on purpose: its time tells how long somebody was away
         venue = self.latencies.setdefault(event.exchange, {stage: [] for stage in STAGES})

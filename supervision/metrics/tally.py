@@ -18,13 +18,18 @@ from prometheus_client import (
 from actors.bus import Gap, Published
 from actors.events import (
     CopyFinished,
+    DriftFound,
+    DriftResolved,
     FollowerBarred,
     FollowerStateChanged,
     ForeignPositionSeen,
     FrameUnreadable,
+    KeyAccepted,
+    KeyRefused,
     MasterChangeSeen,
     MasterStreamChanged,
     OrderMoved,
+    RiskLimitBreached,
     TroubleMet,
 )
 from model.order import OrderState
@@ -60,6 +65,7 @@ class Tally:
         self._unknown: dict[str, float] = {}
         self._causes: dict[str, str] = {}
         self._live: dict[str, bool] = {}
+        self._findings: dict[tuple[str, str, int], str] = {}
         ProcessCollector(registry=self.registry)
         self._build(version)
 
@@ -99,6 +105,9 @@ class Tally:
         )
         self.exhausted = counter("supervisor_exhausted_total", "Windows that were spent.", "supervisor")
         self.quarantined = gauge("account_quarantined", "1 while a follower is out of service.", "account")
+        self.keys = gauge("key_refused", "1 while a key must not be used.", "account")
+        self.limits = counter("limit_breaches_total", "Broken limits of followers.", "account", "limit")
+        self.findings = gauge("audit_findings", "Findings that are told and not resolved.", "kind")
         self.foreign = counter(
             "foreign_positions_total", "Positions seen that are not the engine's.", "account"
         )
@@ -134,6 +143,14 @@ class Tally:
                 self._stream(name, live=state in AT_WORK)
             case ForeignPositionSeen(follower=name):
                 self.foreign.labels(name).inc()
+            case KeyAccepted(account=name):
+                self.keys.labels(name).set(0)
+            case KeyRefused(account=name):
+                self.keys.labels(name).set(1)
+            case RiskLimitBreached(follower=name, limit=limit):
+                self.limits.labels(name, limit).inc()
+            case DriftFound() | DriftResolved():
+                self._finding(event)
             case FrameUnreadable(account=name):
                 self.frames.labels(name).inc()
             case TroubleMet(where=where):
@@ -160,6 +177,16 @@ class Tally:
                 self.quarantined.labels(name.removeprefix("account:")).set(0)
             case FollowerBarred(follower=name):
                 self.quarantined.labels(name).set(1)
+
+    def _finding(self, event: DriftFound | DriftResolved) -> None:
+        """A finding is told again when it has moved, perhaps as another kind: a leg has one at a time."""
+        leg = (event.follower, event.symbol, event.position_idx)
+        before = self._findings.pop(leg, None)
+        if before is not None:
+            self.findings.labels(before).dec()
+        if isinstance(event, DriftFound):
+            self._findings[leg] = event.kind.value
+            self.findings.labels(event.kind.value).inc()
 
     def _order(self, event: OrderMoved) -> None:
         exchange = self._exchange_of(event.follower)

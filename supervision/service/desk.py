@@ -10,6 +10,7 @@ from exchanges.clock import Clock
 from model.ledger.secrets import SealingKeys
 from supervision.engine import Engine
 from supervision.event_log import LastWords
+from supervision.service.confirmations import Confirmations
 
 
 @attrs.define
@@ -34,6 +35,7 @@ class ServiceDesk:
     keys: SealingKeys
     find_keys: Callable[[], SealingKeys] | None = None
     """Reads the sealing keys again from where they were found; None: they do not change."""
+    confirmations: Confirmations = attrs.field(factory=Confirmations)
     words: LastWords = attrs.field(factory=LastWords)
     stop: StopRequest = attrs.field(factory=StopRequest)
     barred: dict[str, str] = attrs.field(factory=dict)

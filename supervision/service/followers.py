@@ -1,16 +1,17 @@
 """`followers.*`, `pause` and `resume`: followers change while the engine runs (section 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
+from actors.bus import as_json
 from model.ledger import Applied, FollowerRow, LedgerUnreachable, Store
 from model.settings import FollowerMode
-from supervision.control import Conflict, InvalidParams, NoParams, NotFound, NotReady
+from supervision.control import Conflict, ControlError, InvalidParams, NoParams, NotFound, NotReady
 from supervision.roster import Roster, RosterRefused, open_roster, seal_roster
 from supervision.service.calls import recorded
 from supervision.service.desk import ServiceDesk
-from supervision.service.observation import observe
+from supervision.service.observation import FollowerSeen, observe
 from supervision.settings import ConfigErrors, FollowerEntry, follower_json, parse_followers
 
 
@@ -50,18 +51,23 @@ async def list_followers(desk: ServiceDesk, params: NoParams) -> object:
                 **follower_json(row.settings),
                 "state": states[name].state if (name := row.settings.name) in states else "starting",
                 "detail": states[name].detail if name in states else "",
+                "key": _key(states.get(name)),
             }
-            for row in await _rows(desk)
+            for row in await follower_rows(desk)
         ]
     }
 
 
+def _key(seen: FollowerSeen | None) -> object:
+    return None if seen is None or seen.status is None else as_json(seen.status.key)
+
+
 async def get_follower(desk: ServiceDesk, params: Name) -> object:
     """Answer `followers.get`: the settings of one. Raises: NotFound."""
-    for row in await _rows(desk):
+    for row in await follower_rows(desk):
         if row.settings.name == params.name:
             return follower_json(row.settings)
-    raise _unknown(params.name)
+    raise unknown_follower(params.name)
 
 
 async def pause(desk: ServiceDesk, params: ChangeOne) -> object:
@@ -137,26 +143,44 @@ async def bring_in_line(desk: ServiceDesk, roster: Roster) -> None:
 
 
 async def _set_mode(desk: ServiceDesk, method: str, params: ChangeOne, mode: FollowerMode) -> object:
+    shown = {"name": params.name}
+    return await order_mode(desk, method, params.request_id, params.name, params.reason, shown, mode)
+
+
+async def order_mode(
+    desk: ServiceDesk,
+    method: str,
+    request_id: str,
+    name: str,
+    reason: str,
+    shown: Mapping[str, object],
+    mode: FollowerMode,
+    *,
+    refusal: ControlError | None = None,
+) -> dict[str, object]:
+    """Write call and mode, then act; while the ledger is away act all the same, and say so.
+
+    Raises: NotFound, NotReady, Conflict, ``refusal``.
+    """
+    written: list[str] = []
+
+    def write(store: Store, is_repeated: bool) -> None:
+        if not store.set_mode(name, mode):
+            raise unknown_follower(name)
+        written.append(name)
+
     async def act() -> dict[str, object]:
-        async with desk.changing:
-            return await _keep_mode(desk, params.name, mode)
+        answer: dict[str, object] = {"name": name, "state": _word(mode)}
+        if name in desk.engine.followers:
+            settings = attrs.evolve(desk.engine.settings_of(name), mode=mode)
+            is_active = mode is FollowerMode.ACTIVE
+            desk.engine.change_settings(settings, resumes=is_active, unkept=not written)
+        elif not written:
+            raise NotReady("the ledger is away, and this follower does not run")
+        return answer
 
-    return await recorded(desk, method, params.request_id, params.reason, {"name": params.name}, act)
-
-
-async def _keep_mode(desk: ServiceDesk, name: str, mode: FollowerMode) -> dict[str, object]:
-    """Write the mode, then act; while the ledger is away act all the same, and say so."""
-    answer: dict[str, object] = {"name": name, "state": _word(mode)}
-    try:
-        if not await desk.ledger.read(lambda store: store.set_mode(name, mode)):
-            raise _unknown(name)
-    except LedgerUnreachable as error:
-        if name not in desk.engine.followers:
-            raise NotReady(str(error)) from error
-        answer["warning"] = f"until the next restart only, the ledger is away: {error}"
-    if name in desk.engine.followers:
-        desk.engine.change_settings(attrs.evolve(desk.engine.settings_of(name), mode=mode))
-    return answer
+    async with desk.changing:
+        return await recorded(desk, method, request_id, reason, shown, act, write=write, refusal=refusal)
 
 
 def _word(mode: FollowerMode) -> str:
@@ -183,12 +207,14 @@ def _is_flat(status: object) -> bool:
     return state != "starting" and legs is not None and all(leg.position == "0" for leg in legs)
 
 
-async def _rows(desk: ServiceDesk) -> list[FollowerRow]:
+async def follower_rows(desk: ServiceDesk) -> list[FollowerRow]:
+    """Return the followers as the ledger has them. Raises: NotReady while it is away."""
     try:
         return await desk.ledger.read(lambda store: store.followers())
     except LedgerUnreachable as error:
         raise NotReady(str(error)) from error
 
 
-def _unknown(name: str) -> NotFound:
+def unknown_follower(name: str) -> NotFound:
+    """Return the answer to a call about a follower that the ledger does not have."""
     return NotFound("there is no follower of that name", hint="`copytrader followers list` shows them")

@@ -8,7 +8,17 @@ from typing import Any
 from supervision.control import Method, NoParams
 from supervision.control.connection import Subscribe
 from supervision.control.schema import MethodDescription
-from supervision.service import copies, followers, keys, process, status, tree
+from supervision.service import (
+    copies,
+    flatten,
+    followers,
+    key_checks,
+    keys,
+    process,
+    removal,
+    status,
+    tree,
+)
 from supervision.service.desk import ServiceDesk
 
 CHANGE_S_MAX = 85.0
@@ -25,10 +35,13 @@ _READS: tuple[tuple[str, type, Handler], ...] = (
     ("explain", copies.Explain, copies.explain),
     ("followers.list", NoParams, followers.list_followers),
     ("followers.get", followers.Name, followers.get_follower),
+    ("followers.check", followers.Name, key_checks.check_follower),
 )
 _CHANGES: tuple[tuple[str, type, Handler], ...] = (
     ("followers.apply", followers.Apply, followers.apply),
     ("followers.close_only", followers.ChangeOne, followers.close_only),
+    ("followers.flatten", flatten.Flatten, flatten.flatten),
+    ("followers.remove", removal.Remove, removal.remove),
     ("pause", followers.ChangeOne, followers.pause),
     ("resume", followers.ChangeOne, followers.resume),
     ("keys.rotate", keys.Rotate, keys.rotate),

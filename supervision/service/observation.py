@@ -35,7 +35,7 @@ class FollowerSeen:
     name: str
     exchange: str
     state: str
-    """`starting`, `ready`, `paused`, `close_only` or `quarantined`."""
+    """`starting`, `ready`, `paused`, `close_only`, `refused` (its key) or `quarantined`."""
     detail: str = ""
     """What it last said of its troubles."""
     status: FollowerStatus | None = None
@@ -104,9 +104,22 @@ def _seen(desk: ServiceDesk, name: str, status: FollowerStatus | None, *, quaran
         name=name,
         exchange=desk.engine.settings_of(name).exchange,
         state="quarantined" if quarantined else answered,
-        detail=desk.words.followers.get(name, ""),
+        detail=_detail(desk.words.followers.get(name, ""), status),
         status=status,
     )
+
+
+def _detail(words: str, status: FollowerStatus | None) -> str:
+    """Return what matters most of a follower's troubles: that its key is refused, or not checked yet."""
+    if status is None:
+        return words
+    key = status.key
+    if key.state.is_refused:
+        sends = "reductions go on" if key.state.may_reduce else "nothing is sent"
+        return f"{'; '.join(key.refusals)} ({sends})"
+    if not key.state.is_judged:
+        return "; ".join(part for part in ("key not checked yet", key.trouble, words) if part)
+    return words
 
 
 def _barred(name: str, why: str) -> FollowerSeen:

@@ -32,7 +32,8 @@ async def health(desk: ServiceDesk, params: NoParams) -> object:
     """Answer `health`: the word, and why."""
     seen = await observe(desk)
     quarantined = [follower.name for follower in seen.followers if follower.state == "quarantined"]
-    return {**_summary(seen), "quarantined": quarantined}
+    refused = [follower.name for follower in seen.followers if follower.state == "refused"]
+    return {**_summary(seen), "quarantined": quarantined, "refused": refused}
 
 
 async def positions(desk: ServiceDesk, params: NoParams) -> object:
@@ -60,6 +61,7 @@ def _master(desk: ServiceDesk, seen: Observation) -> dict[str, object]:
         "live": desk.words.master_live,
         "reconciled": master is not None and master.reconciled,
         "detail": desk.words.master,
+        "key": as_json(desk.engine.master_key.describe()),
         "equity": None if master is None else master.equity,
         "legs": [] if master is None else [_leg(change) for change in master.legs],
     }
@@ -87,6 +89,7 @@ def _follower(seen: FollowerSeen) -> dict[str, object]:
         "answered": status is not None,
         "equity": None if status is None else status.equity,
         "legs": _legs(seen),
+        "key": None if status is None else as_json(status.key),
         "unknown_orders": None if status is None else status.unknown_orders,
         "busy_symbols": [] if status is None else list(status.busy_symbols),
     }

@@ -61,6 +61,7 @@ class Copier:
             ),
             clock=clock,
             bus=self._bus,
+            allow_trading_key=True,
         )
         self._count = count
         self._engine = Engine(parts, followers(count, mirror=mirror), report=self._bus.publish)

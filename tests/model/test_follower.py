@@ -9,6 +9,7 @@ import pytest
 from model.change import Change
 from model.follower import Decision, Goal, decide, goals_of
 from model.instrument import LeverageTier
+from model.key_standing import KeyState
 from model.leg import Leg, PositionMode, Side
 from model.reasons import Reason
 from model.settings import FollowerMode, FollowerSettings, Limits, Sizing, SizingMode
@@ -258,6 +259,24 @@ def test_a_paused_follower_is_left_alone_reductions_included() -> None:
     assert decide(make_goal("2", "0"), make_situation("0.2", settings=paused)).reason is Reason.PAUSED
 
 
+@pytest.mark.parametrize(
+    ("key", "reason", "sent"),
+    [
+        (KeyState.ACCEPTED, None, ["sell 0.2"]),
+        (KeyState.REMEMBERED, None, ["sell 0.2"]),
+        (KeyState.REVOKED, None, ["sell 0.2"]),
+        (KeyState.UNCHECKED, Reason.KEY_UNCHECKED, []),
+        (KeyState.REFUSED, Reason.KEY_REFUSED, []),
+    ],
+)
+def test_a_key_that_was_never_accepted_sends_nothing_at_all(
+    key: KeyState, reason: Reason | None, sent: list[str]
+) -> None:
+    decision = decide(make_goal("2", "0"), make_situation("0.2", key=key))
+
+    assert (decision.reason, orders(decision)) == (reason, sent)
+
+
 @pytest.mark.parametrize(("before", "after"), [("0", "1"), ("1", "2"), ("2", "1"), ("2", "0"), ("1", "-1")])
 def test_a_foreign_position_is_never_traded(before: str, after: str) -> None:
     decision = decide(make_goal(before, after), make_situation("0.5", owned=False))
@@ -431,3 +450,36 @@ def test_explain_has_each_number() -> None:
 def test_sides_have_signs() -> None:
     assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
     assert str(BTC) == "BTCUSDT:0"
+
+
+def test_the_tier_holds_at_the_bound_too() -> None:
+    """A limit above the mark is valued by its price: found by the venue's refusal of a decision."""
+    tiers = (
+        LeverageTier(notional_max=Decimal(1_000), leverage_max=Decimal(20)),
+        LeverageTier(notional_max=Decimal(1_009), leverage_max=Decimal(10)),
+    )
+    change = make_change("0", "9.95", leverage=Decimal(20))
+    ratio = settings(Sizing(mode=SizingMode.FIXED_RATIO, ratio=Decimal(1)), max_slippage=Decimal("0.01"))
+    situation = make_situation(settings=ratio, instrument=make_instrument(tiers=tiers))
+
+    below = decide(make_goal("0", "9.95", change=change), situation)
+    beyond = decide(make_goal("0", "10", change=make_change("0", "10")), situation)
+
+    assert below.notes["price_bound"] == 101
+    assert below.desired == Decimal("9.95")
+    assert below.leverage is None  # 995 at the mark, 1004.95 at the bound: the tier of 10, which is set
+    assert (beyond.desired, beyond.reason) == (Decimal("9.990"), Reason.LEVERAGE_TIER)
+
+
+def test_an_opening_asks_for_no_worse_price_than_the_venue_takes() -> None:
+    wide = settings(max_slippage=Decimal("0.2"))
+    banded = make_instrument(price_band=Decimal("0.045"))
+
+    near = decide(make_goal("0", "1"), make_situation(settings=wide, instrument=banded))
+    far = decide(
+        make_goal("0", "1"),
+        make_situation(settings=settings(max_slippage=Decimal(0)), instrument=banded, mark=Decimal(106)),
+    )
+
+    assert [draft.price for draft in near.drafts] == [Decimal("104.5")]
+    assert (far.drafts, far.reason) == ((), Reason.PRICE_MOVED)

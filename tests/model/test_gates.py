@@ -8,6 +8,7 @@ import pytest
 
 from model.follower import decide
 from model.instrument import InstrumentStatus
+from model.key_standing import KeyState
 from model.reasons import Reason
 from model.settings import FollowerMode, FollowerSettings, Limits
 from model.validation import Exposure
@@ -27,6 +28,8 @@ def settings(
 
 CLOSED = [
     ("mode", {"settings": settings(FollowerMode.CLOSE_ONLY)}, Reason.CLOSE_ONLY),
+    ("key", {"key": KeyState.REVOKED}, Reason.KEY_REFUSED),
+    ("key_checked", {"key": KeyState.REMEMBERED}, Reason.KEY_UNCHECKED),
     ("symbol", {"settings": settings(deny=frozenset({"BTCUSDT"}))}, Reason.SYMBOL_DENIED),
     ("symbol", {"settings": settings(allow=frozenset({"ETHUSDT"}))}, Reason.SYMBOL_NOT_ALLOWED),
     ("join", {"settings": settings(joined_at_ms=1_001)}, Reason.NOT_JOINED),

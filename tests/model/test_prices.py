@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model.instrument import Instrument
 from model.leg import Side
-from model.prices import is_price, limit_price, price_step
+from model.prices import is_in_band, is_price, limit_price, price_step, within_band
 from tests.model.factories import make_instrument
 
 ticks = st.sampled_from([Decimal(text) for text in ("0.01", "0.1", "0.5", "0.00001", "10")])
@@ -100,3 +100,34 @@ def test_an_instrument_needs_steps_and_a_rule_for_prices() -> None:
             make_instrument(**wrong)
     with pytest.raises(ValueError, match="no rule for prices"):
         make_instrument(tick_size=None)
+
+
+@given(references, references, sides, slippages, ticks, st.decimals("0.001", "0.9", places=3))
+def test_a_bound_is_cut_to_the_venues_band(
+    reference: Decimal, mark: Decimal, side: Side, slippage: Decimal, tick: Decimal, band: Decimal
+) -> None:
+    instrument = make_instrument(tick_size=tick, price_band=band)
+    bound = limit_price(reference, side, slippage, instrument)
+
+    price = within_band(bound, side, mark, instrument)
+
+    assert (price - bound) * side.sign <= 0, "never worse than the bound"
+    assert (price - mark * (1 + band * side.sign)) * side.sign <= 0
+    if price != bound:
+        _is_inside_and_close(price, mark, side, band, instrument)
+
+
+def test_without_a_band_or_a_mark_a_bound_stays() -> None:
+    banded = make_instrument(price_band=Decimal("0.05"))
+
+    assert within_band(Decimal(120), Side.BUY, Decimal(100), make_instrument()) == 120
+    assert within_band(Decimal(120), Side.BUY, None, banded) == 120
+    assert within_band(Decimal(120), Side.BUY, Decimal(100), banded) == 105
+    assert within_band(Decimal(80), Side.SELL, Decimal(100), banded) == 95
+    assert is_in_band(Decimal(120), None, banded)
+    assert [is_in_band(Decimal(at), Decimal(100), banded) for at in (94, 95, 105, 106)] == [
+        False,
+        True,
+        True,
+        False,
+    ]

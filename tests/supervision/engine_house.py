@@ -1,7 +1,7 @@
 """A whole engine in memory and in virtual time, with the desk that operators reach."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -129,15 +129,18 @@ class House:
 
 @asynccontextmanager
 async def engine_house(
-    tmp_path: Path, *rows: FollowerRow, edge: Iterable[tuple[str, Callable[[], Any]]] = ()
+    tmp_path: Path,
+    *rows: FollowerRow,
+    edge: Iterable[tuple[str, Callable[[], Any]]] = (),
+    start: bool = True,
 ) -> AsyncIterator[House]:
-    """Yield a house whose engine runs; it is stopped, drained, afterwards."""
+    """Yield a house whose engine runs, unless the test starts it; it is stopped, drained, afterwards."""
     store = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
     store.apply_followers(rows, prune=False)
     house = House(store, FakeVenue())
     house.build(edge)
     try:
-        async with house.running():
+        async with house.running() if start else nullcontext():
             yield house
     finally:
         store.close()

@@ -72,7 +72,7 @@ def test_an_applied_copy_shows_the_formula_with_its_numbers_orders_and_times(tmp
         "increment = target - current = 0.15 - 0, in lots of 0.001: 0.15",
         "limit price 80800.1, from the master's 80000.1",
         "leverage to be set to 10 first",
-        "gates passed: not paused, position is ours, symbol listed",
+        "gates passed: not paused, key trusted, position is ours, symbol listed",
         "lot and minimum, position mode",
         "buy 0.15 limit 80800.1: filled, filled 0.15 at 80000.25",
         "429, waited",
@@ -97,7 +97,7 @@ def test_a_held_copy_names_the_gate_and_those_before_it(tmp_path: Path) -> None:
 
     assert f"was skipped: {reason_words('clock_offset')}." in text
     assert "held at the gate 'clocks agree': the venue's clock and ours" in text
-    assert "gates passed: not paused, position is ours, symbol listed" in text
+    assert "gates passed: not paused, key trusted, position is ours, symbol listed" in text
     assert "lot and minimum" not in text.partition("gates passed")[2]
     assert "no order" in text
 

@@ -1,5 +1,6 @@
 """The engine's tree as data: who comes before whom, and what happens when one gives up."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from trio.testing import MockClock
 
 from actors.runtime import TrioActor
 from exchanges.errors import RequestRejected, StreamLost
+from model.key_check import KeyRefused
 from model.ledger import LeaseLost, LedgerUnreachable, SchemaOlder
 from supervision.supervisor import ChildSpec, Exhausted, State, Strategy, Supervisor, SupervisorSpec
 from supervision.tree import EXPECTED_TROUBLE, FATAL_TROUBLE, edge_spec, follower_spec, root_spec
@@ -21,6 +23,7 @@ def make(name: str, diary: Diary) -> Any:
 def full_tree(diary: Diary) -> SupervisorSpec:
     return root_spec(
         ledger=make("ledger", diary),
+        master_key=make("master_key", diary),
         marks=[("bybit", make("marks:bybit", diary))],
         auditor=make("auditor", diary),
         followers=(
@@ -36,17 +39,27 @@ def full_tree(diary: Diary) -> SupervisorSpec:
 
 
 async def test_it_starts_in_the_order_of_the_design(autojump_clock: MockClock, diary: Diary) -> None:
-    order = ["ledger", "marks:bybit", "auditor"]
+    order = ["ledger", "services", "services", "services"]
     order += ["stream:alice", "follower:alice", "pairing", "master_stream"]
 
     async with running(full_tree(diary), diary):
-        assert diary.lines == [f"start {name}" for name in order]
+        assert services_as_one(diary.lines) == [f"start {name}" for name in order]
         diary.clear()
 
-    stopped = [line.removeprefix("stop ") for line in diary.lines]
-    assert stopped[:4] == order[:2:-1]
-    assert set(stopped[4:6]) == {"marks:bybit", "auditor"}, "siblings that know nothing of each other"
-    assert stopped[6:] == ["ledger"]
+    assert services_as_one(diary.lines) == [f"stop {name}" for name in reversed(order)]
+
+
+def services_as_one(lines: list[str]) -> list[str]:
+    """Return the lines without the names of those that start side by side."""
+    return [re.sub("master_key|marks:bybit|auditor", "services", line) for line in lines]
+
+
+async def test_a_refused_key_of_the_master_ends_everything(autojump_clock: MockClock, diary: Diary) -> None:
+    diary.fail_starts["master_key"] = [KeyRefused("it may withdraw")]
+
+    with pytest.raises(KeyRefused, match="withdraw"):
+        await Supervisor(full_tree(diary)).run()
+    assert "start stream:alice" not in diary.lines
 
 
 async def test_a_lost_lease_ends_everything_at_once(autojump_clock: MockClock, diary: Diary) -> None:

@@ -16,6 +16,7 @@ from exchanges.sandbox.binance.wire import (
     number,
     open_notional,
 )
+from exchanges.sandbox.events import VenueEvent, WalletChanged
 from exchanges.sandbox.listing import Listing, notional_max_at
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.venue import SandboxVenue
@@ -54,6 +55,8 @@ class States:
     def __init__(self, venue: SandboxVenue, modes: Modes) -> None:
         self._venue = venue
         self._modes = modes
+        self._wallet_moved_ms: dict[str, int] = {}
+        venue.subscribe(self._hear)
 
     def positions(self, account: Account, symbol: str | None) -> list[Row]:
         """Return positionRisk v3: only symbols with a position or an order."""
@@ -75,7 +78,7 @@ class States:
         figures = self._figures(account)
         return {
             **_totals(figures),
-            "assets": [_asset(figures, self._venue.now_ms())],
+            "assets": [_asset(figures, self._wallet_moved_ms.get(account.name, 0))],
             "positions": [self._account_position(account, leg) for leg in self._shown(account, None)],
         }
 
@@ -92,7 +95,7 @@ class States:
                 "availableBalance": money(it.available),
                 "maxWithdrawAmount": money(it.withdrawable),
                 "marginAvailable": True,
-                "updateTime": self._venue.now_ms(),
+                "updateTime": self._wallet_moved_ms.get(account.name, 0),
             }
         ]
 
@@ -231,6 +234,10 @@ class States:
     def _notional_max(self, account: Account, symbol: str) -> Decimal:
         return notional_max_at(self._venue.listing(symbol), account.leverage(symbol)) or ZERO
 
+    def _hear(self, event: VenueEvent) -> None:
+        if isinstance(event, WalletChanged):
+            self._wallet_moved_ms[event.account.name] = self._venue.now_ms()
+
     def _figures(self, account: Account) -> Figures:
         """Add up margins at the marks: what waits counts by the larger side of each symbol."""
         balance = self._venue.balance(account)
@@ -264,7 +271,7 @@ def _totals(it: Figures) -> Row:
     }
 
 
-def _asset(it: Figures, now_ms: int) -> Row:
+def _asset(it: Figures, moved_ms: int) -> Row:
     return {
         "asset": ASSET,
         "walletBalance": money(it.wallet),
@@ -278,5 +285,5 @@ def _asset(it: Figures, now_ms: int) -> Row:
         "crossUnPnl": money(it.unrealised),
         "availableBalance": money(it.available),
         "maxWithdrawAmount": money(it.withdrawable),
-        "updateTime": now_ms,
+        "updateTime": moved_ms,
     }

@@ -1,6 +1,7 @@
 """Private reads: positions, wallet, orders, executions, key."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from exchanges.sandbox.account import Account
@@ -25,6 +26,11 @@ from exchanges.sandbox.venue import SandboxVenue
 
 Query = Mapping[str, str]
 Answer = Callable[[Account, Query], dict[str, Any]]
+MARGIN_MODES = {
+    "cross": "REGULAR_MARGIN",
+    "isolated": "ISOLATED_MARGIN",
+    "portfolio": "PORTFOLIO_MARGIN",
+}
 
 
 class Queries:
@@ -74,9 +80,9 @@ class Queries:
         return {"list": [wallet_row(self._venue, account)]}
 
     def info(self, account: Account, query: Query) -> dict[str, Any]:
-        """``/v5/account/info``: a unified account in cross margin."""
+        """``/v5/account/info``: a unified account."""
         return {
-            "marginMode": "REGULAR_MARGIN",
+            "marginMode": MARGIN_MODES[account.margin_mode],
             "updatedTime": "1697078946000",
             "unifiedMarginStatus": 5,
             "dcpStatus": "OFF",
@@ -173,8 +179,9 @@ class Queries:
 
     def api_key(self, account: Account, query: Query) -> dict[str, Any]:
         """``/v5/user/query-api``"""
-        wallet = ["AccountTransfer", "SubMemberTransfer"]
-        return {
+        may_transfer = account.may_transfer or account.may_withdraw
+        wallet = ["AccountTransfer", "SubMemberTransfer"] if may_transfer else []
+        answer = {
             "id": str(account.uid),
             "note": account.name,
             "apiKey": account.api_key,
@@ -183,7 +190,7 @@ class Queries:
             "permissions": {
                 "ContractTrade": ["Order", "Position"],
                 "Spot": [],
-                "Wallet": [*wallet, "Withdraw"] if account.may_withdraw else [],
+                "Wallet": [*wallet, "Withdraw"] if account.may_withdraw else wallet,
                 "Options": [],
                 "Derivatives": ["DerivativesTrade"],
                 "CopyTrading": [],
@@ -193,10 +200,10 @@ class Queries:
                 "Affiliate": [],
                 "Earn": [],
             },
-            "ips": ["127.0.0.1"],
+            "ips": ["127.0.0.1"] if account.is_ip_bound else ["*"],
             "type": 1,
             "deadlineDay": 90,
-            "expiredAt": "2099-01-01T00:00:00Z",
+            "expiredAt": _moment(account.key_expires_at_ms),
             "createdAt": "2025-10-13T03:20:45Z",
             "unified": 0,
             "uta": 1,
@@ -211,6 +218,9 @@ class Queries:
             "kycLevel": "LEVEL_1",
             "kycRegion": "",
         }
+        if not account.tells_rights:
+            del answer["permissions"]
+        return answer
 
     def _check_symbol(self, symbol: str) -> None:
         if symbol not in self._venue.listings:
@@ -251,6 +261,12 @@ class Queries:
             "/v5/execution/list": self.executions,
             "/v5/user/query-api": self.api_key,
         }
+
+
+def _moment(at_ms: int | None) -> str:
+    if at_ms is None:
+        return "2099-01-01T00:00:00Z"
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ids(query: Query) -> tuple[str, str] | None:

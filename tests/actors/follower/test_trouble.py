@@ -131,6 +131,21 @@ async def test_a_refused_opening_is_smaller_when_the_margin_is_short(
         assert 0 < world.size("alice") < D("0.017")
 
 
+async def test_an_opening_for_which_no_size_has_margin_says_so(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.venue.faults.add(FaultKind.REJECT, account="alice", code=110007, count=10)
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+
+        copy = world.copies("alice")[0]
+        assert (copy.state, copy.reason) == (CopyState.FAILED, Reason.MARGIN_INSUFFICIENT)
+        assert [order.quantity for order in copy.orders] == sorted(
+            {order.quantity for order in copy.orders}, reverse=True
+        )
+
+
 async def test_an_opening_too_small_for_the_venue_says_so(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
@@ -168,6 +183,22 @@ async def test_a_paused_follower_sends_nothing_and_catches_up(
 
         assert held == D("0.5")
         assert world.size("alice") == 0
+
+
+async def test_what_was_opened_during_a_pause_is_judged_by_price_when_it_ends(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
+        world.trade("BTCUSDT", "0.5")
+        await trio.sleep(60)
+        nothing = world.size("alice")
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
+        await world.settled()
+
+        assert nothing == 0
+        assert world.size("alice") == D("0.5")
+        assert_nothing_twice(world)
 
 
 async def test_close_only_lets_reductions_pass_and_openings_not(

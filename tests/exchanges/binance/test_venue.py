@@ -60,6 +60,7 @@ def test_an_instrument_of_the_live_catalogue() -> None:
     )
     assert (found.max_quantity, found.max_market_quantity, found.min_notional) == (1000, 120, 50)
     assert found.min_notional_exempts_reductions
+    assert found.price_band == Decimal("0.045")
     assert found.status is InstrumentStatus.TRADING
 
 

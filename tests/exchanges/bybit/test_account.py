@@ -25,6 +25,7 @@ from tests.exchanges.fakes import serving
 D = Decimal
 LEG = Leg("SOLUSDT", 0)
 POSITIONS, WALLET = "/v5/position/list", "/v5/account/wallet-balance"
+RISK = "/v5/market/risk-limit"
 REALTIME, HISTORY, FILLS = "/v5/order/realtime", "/v5/order/history", "/v5/execution/list"
 LEVERAGE = "/v5/position/set-leverage"
 EMPTY = {"list": [], "nextPageCursor": "", "category": "linear"}
@@ -221,6 +222,46 @@ async def test_the_catalogue_has_every_page_and_what_is_being_delisted(autojump_
     assert set(found) == {"AUSDT", "BUSDT", "OLDUSDT"}
     assert found["OLDUSDT"].status is InstrumentStatus.REDUCE_ONLY
     assert found["AUSDT"].tick_size == D("0.10")
+
+
+def tier(symbol: str, notional: str, leverage: str) -> dict[str, object]:
+    return {"id": 1, "symbol": symbol, "riskLimitValue": notional, "maxLeverage": leverage}
+
+
+async def test_leverage_tiers_come_with_the_second_reading_page_by_page(autojump_clock: MockClock) -> None:
+    """A start waits for the first one; a symbol of which one tier cannot be read has none."""
+
+    def risks(query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        if "cursor" in query:
+            return ok(
+                page(tier("BUSDT", "1000", "25.5"), tier("CUSDT", "9", "1"), tier("CUSDT", "much", "2"))
+            )
+        return ok(page(tier("AUSDT", "400", "20"), tier("AUSDT", "200", "50.00"), cursor="next%3D1"))
+
+    listed = [instrument(symbol) for symbol in ("AUSDT", "BUSDT", "CUSDT")]
+    bybit = Scripted(
+        rest={"/v5/market/instruments-info": [ok(page(*listed))], RISK: [no(10006), risks, risks, no(10016)]}
+    )
+    venue = bybit.venue()
+    async with serving(bybit.network, rest=bybit.http.serve):
+        first = await venue.instruments()
+        assert bybit.asked(RISK) == []
+        refused = await venue.instruments()
+        found = await venue.instruments()
+        fresh = await venue.instruments()
+        assert len(bybit.asked(RISK)) == 3
+        await trio.sleep(3_600)
+        kept = await venue.instruments()
+
+    assert first["AUSDT"].tiers == refused["AUSDT"].tiers == ()
+    assert found == fresh == kept
+    assert [(it.notional_max, it.leverage_max) for it in found["AUSDT"].tiers] == [
+        (D(200), D(50)),
+        (D(400), D(20)),
+    ]
+    assert [(it.notional_max, it.leverage_max) for it in found["BUSDT"].tiers] == [(D(1000), D("25.5"))]
+    assert found["CUSDT"].tiers == ()
+    assert len(bybit.asked(RISK)) > 3
 
 
 def instrument(symbol: str, **changes: str) -> dict[str, object]:

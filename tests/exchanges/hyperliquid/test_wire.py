@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from exchanges.errors import MalformedMessage
 from exchanges.hyperliquid import wire
 from exchanges.hyperliquid.catalogue import parse_catalogue, parse_mark, parse_marks
+from exchanges.hyperliquid.market import market_bound
 from exchanges.hyperliquid.marks import parse_mark_frame
 from exchanges.hyperliquid.wire import Collateral, SpotBalance, State
 from model.account import Execution
 from model.amounts import ZERO
-from model.instrument import InstrumentStatus
+from model.instrument import Instrument, InstrumentStatus
 from model.leg import Leg, Side
 from model.order import OrderReport, OrderRequest, OrderState
 from tests.exchanges.hyperliquid.recordings import recorded
@@ -184,6 +185,33 @@ def test_a_recorded_role_and_rate_limit_are_read() -> None:
 
 
 # Rules
+
+
+def universe_of(size_decimals: int, mark: str) -> Instrument:
+    """Return the one asset of a universe."""
+    meta = {"universe": [{"name": "ANY", "szDecimals": size_decimals, "maxLeverage": 3}]}
+    return parse_catalogue([meta, [{"markPx": mark}]]).assets["ANY"].instrument
+
+
+def test_the_largest_order_is_a_lot_at_least() -> None:
+    """None would be no maximum."""
+    assert universe_of(0, "400010").max_quantity == 1
+    assert universe_of(0, "40").max_quantity == 10_000
+
+
+@pytest.mark.parametrize(
+    ("mark", "side", "expected"),
+    [
+        ("0.0100", Side.BUY, "0.011"),
+        ("0.0002", Side.BUY, "0.0003"),
+        ("0.0001", Side.BUY, "0.0001"),
+        ("0.0002", Side.SELL, "0.0001"),
+        ("0.0001", Side.SELL, "0.0001"),
+    ],
+)
+def test_a_market_order_of_a_coarse_price_is_not_refused_for_it(mark: str, side: Side, expected: str) -> None:
+    """A step may be as much as the price: twice the mark would be refused for ever."""
+    assert market_bound(Decimal(mark), side, universe_of(2, mark)) == Decimal(expected)
 
 
 def position(coin: str = "BTC", size: str = "1", pnl: str = "0", used: str = "10") -> dict[str, Any]:

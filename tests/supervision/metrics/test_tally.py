@@ -10,15 +10,22 @@ import trio
 from actors.bus import Bus, Gap, Published
 from actors.events import (
     CopyFinished,
+    DriftFound,
+    DriftResolved,
     FollowerStateChanged,
+    KeyAccepted,
+    KeyRefused,
     MasterChangeSeen,
     MasterStreamChanged,
     OrderMoved,
+    RiskLimitBreached,
     TroubleMet,
 )
 from model.copy import CopyState
+from model.finding import Cause, FindingKind
 from model.order import OrderState
 from model.reasons import Reason
+from model.severity import Severity
 from supervision.events import (
     AccountQuarantined,
     AccountRecovered,
@@ -182,6 +189,46 @@ async def test_quarantine_streams_and_trouble(counting: Counting) -> None:
     counting.tally.forget({})
 
     assert (value("ws_connected", stream="master"), value("ws_connected", stream="alice")) == (1, None)
+
+
+def drift(kind: FindingKind, *, again: bool = False) -> DriftFound:
+    return DriftFound(
+        follower="alice",
+        exchange="bybit",
+        symbol="BTCUSDT",
+        position_idx=0,
+        kind=kind,
+        cause=next(iter(Cause)),
+        severity=Severity.WARNING,
+        expected="1",
+        actual="2",
+        deviation_pct="100",
+        reason=None,
+        again=again,
+        repaired=False,
+    )
+
+
+async def test_findings_limits_and_keys_that_need_an_operator(counting: Counting) -> None:
+    first, *_, last = FindingKind
+    counting.tell(
+        drift(first),
+        drift(last, again=True),
+        KeyRefused(account="alice", why=("may withdraw",), may_reduce=True),
+        KeyRefused(account="bob", why=("may withdraw",), may_reduce=True),
+        KeyAccepted(account="bob"),
+        RiskLimitBreached(follower="alice", limit="daily_loss", allowed="0.1", equity="1", measured_from="2"),
+    )
+    value = counting.value
+    assert (value("audit_findings", kind=first.value), value("audit_findings", kind=last.value)) == (0, 1)
+    assert (value("key_refused", account="alice"), value("key_refused", account="bob")) == (1, 0)
+    assert value("limit_breaches_total", account="alice", limit="daily_loss") == 1
+
+    counting.tell(
+        DriftResolved(follower="alice", exchange="bybit", symbol="BTCUSDT", position_idx=0, kind=last)
+    )
+
+    assert value("audit_findings", kind=last.value) == 0
 
 
 async def test_a_gap_is_counted_and_the_place_in_the_stream_is_kept(counting: Counting) -> None:

@@ -96,13 +96,15 @@ async def test_subscriptions() -> None:
         fills: queue.Queue[Any] = queue.Queue()
         orders: queue.Queue[Any] = queue.Queue()
         contexts: queue.Queue[Any] = queue.Queue()
+        events: queue.Queue[Any] = queue.Queue()
         try:
             info.subscribe({"type": "orderUpdates", "user": address}, orders.put)
+            info.subscribe({"type": "userEvents", "user": address}, events.put)
             info.subscribe({"type": "activeAssetCtx", "coin": "BTC"}, contexts.put)
             info.subscribe({"type": "userFills", "user": address}, fills.put)
             snapshot = fills.get(timeout=10)
             exchange.market_open("BTC", False, 0.02)
-            got = [snapshot, fills.get(timeout=10), orders.get(timeout=10), contexts.get(timeout=10)]
+            got = [snapshot, *(news.get(timeout=10) for news in (fills, orders, events, contexts))]
         finally:
             info.disconnect_websocket()
             info.session.close()
@@ -110,9 +112,10 @@ async def test_subscriptions() -> None:
             info.ws_manager.join(timeout=5)
         return got
 
-    _, (snapshot, fills, orders, context) = await run_script(script)
+    _, (snapshot, fills, orders, event, context) = await run_script(script)
 
     assert (snapshot["data"]["isSnapshot"], snapshot["data"]["fills"]) == (True, [])
     assert [(row["side"], row["sz"]) for row in fills["data"]["fills"]] == [("A", "0.02")]
     assert [row["status"] for row in orders["data"]] == ["open", "filled"]
+    assert event["data"]["fills"] == fills["data"]["fills"]
     assert context["data"]["ctx"]["markPx"] == "60000.0"

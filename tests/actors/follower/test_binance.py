@@ -1,0 +1,248 @@
+"""What is different for a follower on Binance: stream keys, ids, hedged closes, throttles, own orders."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock
+
+from exchanges.sandbox import FaultKind, Liquidity, OrderIntent, TimeInForce
+from exchanges.sandbox.binance import BinanceSandbox
+from model.leg import Side
+from model.reasons import Reason
+from tests.world import Cast, World, fixed_ratio, mirror, open_world
+
+D = Decimal
+
+
+def alice(**fields: object) -> Cast:
+    return Cast(venue="binance", settings={"sizing": fixed_ratio("1")}, **fields)  # type: ignore[arg-type]
+
+
+def face(world: World) -> BinanceSandbox:
+    found = world.house("alice").server._face
+    assert isinstance(found, BinanceSandbox)
+    return found
+
+
+def rest_order(world: World, symbol: str, side: Side, quantity: str, price: str, **more: object) -> None:
+    """Leave an order of alice's own in the book, as her app does."""
+    intent = OrderIntent(
+        symbol=symbol,
+        side=side,
+        quantity=D(quantity),
+        price=D(price),
+        time_in_force=TimeInForce.GTC,
+        **more,  # type: ignore[arg-type]
+    )
+    world.core("alice").place("alice", intent)
+
+
+async def test_a_stream_that_another_program_silenced_is_noticed_and_copies_go_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        face(world).keys.delete(world.account("alice"))
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await trio.sleep(60)
+        world.core("alice").trade("alice", "BTCUSDT", D("-0.05"))  # seen only on a stream that lives
+        await trio.sleep(1)
+        world.close("BTCUSDT")
+        await world.settled()
+
+    assert world.size("alice") == 0
+    assert not world.sent_twice()
+
+
+async def test_an_order_that_is_not_found_yet_is_not_sent_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        face(world).queries.visible_after_ms = 4_000
+        world.core("alice").faults.add(
+            FaultKind.LOSE_ANSWER, account="alice", endpoint="order.place", count=1
+        )
+        world.core("alice").faults.add(FaultKind.DROP_FRAME, account="alice", count=4)
+        world.trade("BTCUSDT", "0.5")
+        await world.settled(timeout_s=120)
+
+        assert world.size("alice") == D("0.5")
+        assert len(world.core("alice").ledger.of("alice")) == 1
+
+
+async def test_a_position_that_its_owner_closed_by_hand_is_closed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await trio.sleep(5)  # an answer that leaves a position out is of 2 s ago, at worst
+        world.core("alice").faults.add(FaultKind.DROP_FRAME, account="alice")
+        world.core("alice").close_position("alice", "BTCUSDT")
+        world.close("BTCUSDT")
+        await world.settled(timeout_s=120)
+        rows = world.core("alice").ledger.of("alice")
+
+    assert world.size("alice") == 0
+    assert [row.filled for row in rows if row.intent.reduce_only and row.via == "order.place"] == [D(0)]
+
+
+async def test_an_exit_that_the_owners_own_order_blocks_goes_on_until_it_is_done(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        rest_order(world, "BTCUSDT", Side.SELL, "0.1", "62000", reduce_only=True)
+        world.close("BTCUSDT")
+        await trio.sleep(60)
+        held = world.size("alice")
+        (order,) = world.account("alice").open_orders.values()
+        world.core("alice").cancel(order)
+        await world.settled(timeout_s=120)
+
+    assert held == D("0.1")
+    assert world.size("alice") == 0
+    assert not world.sent_twice()
+
+
+async def test_a_market_without_depth_is_left_part_by_part(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.core("alice").set_liquidity("BTCUSDT", Liquidity(depth=D("0.03")))
+        world.close("BTCUSDT")
+        await world.settled(timeout_s=120)
+        closes = [row for row in world.core("alice").ledger.of("alice") if row.intent.reduce_only]
+
+    assert world.size("alice") == 0
+    assert [row.filled for row in closes] == [D("0.03"), D("0.03"), D("0.03"), D("0.01")]
+
+
+async def test_while_the_venue_is_overloaded_exits_pass_and_openings_do_not(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        throttle = world.core("alice").faults.add(FaultKind.POST_ONLY_WINDOW)
+        world.trade("ETHUSDT", "1")
+        world.close("BTCUSDT")
+        await trio.sleep(10)
+        sizes = world.size("alice"), world.size("alice", "ETHUSDT")
+        world.core("alice").faults.remove(throttle)
+        await world.settled(timeout_s=120)
+
+    assert sizes == (D(0), D(0))
+    assert world.size("alice", "ETHUSDT") == 0  # too old by then
+
+
+async def test_an_account_that_switches_to_hedge_is_followed_there(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice(), master_hedges=["BTCUSDT"]) as world:
+        world.trade("BTCUSDT", "0.1", position_idx=1)
+        await world.settled()
+        world.close("BTCUSDT", 1)
+        await world.settled()
+        face(world).modes.switch_position_mode(world.account("alice"), hedge=True)
+        await trio.sleep(70)
+        world.trade("BTCUSDT", "0.2", position_idx=1)
+        world.trade("BTCUSDT", "-0.1", position_idx=2)
+        await world.settled(timeout_s=120)
+        sizes = [world.size("alice", position_idx=idx) for idx in (1, 2)]
+        world.close("BTCUSDT", 1)
+        world.close("BTCUSDT", 2)
+        await world.settled(timeout_s=120)
+
+    assert sizes == [D("0.2"), D("-0.1")]
+    assert [world.size("alice", position_idx=idx) for idx in (1, 2)] == [D(0), D(0)]
+
+
+@pytest.mark.parametrize("exempt", [True, False])
+async def test_a_small_close_of_a_hedged_leg_passes_or_is_part_of_the_next_one(
+    tmp_path: Path, autojump_clock: MockClock, exempt: bool
+) -> None:
+    """Whether the venue's minimum is that of hedged closes is not published: either way must end well."""
+    async with open_world(tmp_path, alice(hedge=True), master_hedges=["ETHUSDT"]) as world:
+        core = world.core("alice")
+        core.rulebook = attrs.evolve(core.rulebook, exempts_hedged_closes=exempt)
+        sizes = []
+        for quantity in ("0.10", "-0.005", "-0.005", "-0.05"):
+            price = [(D(3000), abs(D(quantity)))]
+            world.trade("ETHUSDT", quantity, position_idx=1, fills=price)
+            await world.settled()
+            sizes.append(world.size("alice", "ETHUSDT", 1))
+        world.close("ETHUSDT", 1)
+        await world.settled()
+        refused = [row for row in core.ledger.of("alice") if not row.accepted]
+        small = world.copies("alice")[1]
+
+    small_size = D("0.095") if exempt else D("0.1")
+    assert sizes == [D("0.1"), small_size, D("0.09"), D("0.04")]
+    assert world.size("alice", "ETHUSDT", 1) == 0
+    assert len(refused) == (0 if exempt else 1)
+    assert small.reason is (None if exempt else Reason.DEFERRED)
+
+
+async def test_a_large_close_is_split_by_the_market_lot(tmp_path: Path, autojump_clock: MockClock) -> None:
+    cast = Cast(venue="binance", equity="50000000", settings={"sizing": fixed_ratio("10")})
+    async with open_world(tmp_path, cast, master_equity="50000000") as world:
+        world.trade("BTCUSDT", "30")
+        await world.settled()
+        opened = world.size("alice")
+        world.close("BTCUSDT")
+        await world.settled()
+        closes = [row for row in world.core("alice").ledger.of("alice") if row.intent.reduce_only]
+
+    assert opened == D(300)
+    assert world.size("alice") == 0
+    assert [row.filled for row in closes] == [D(100)] * 3
+
+
+def set_multi_assets(world: World, *, on: bool) -> None:
+    """Let alice switch her margin mode in the app."""
+    account, feed = world.account("alice"), face(world).feed
+    face(world).modes.switch_multi_assets(account, on=on)
+    feed.tell(account, feed.events.multi_assets_changed(on=on))
+
+
+async def test_all_assets_as_one_margin_stop_openings_and_no_exit(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    cast = attrs.evolve(alice(), settings={"sizing": mirror("1")})
+    async with open_world(tmp_path, cast) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        set_multi_assets(world, on=True)
+        await trio.sleep(5)
+        world.trade("ETHUSDT", "1")
+        world.close("BTCUSDT")
+        await world.settled(timeout_s=120)
+        sizes = world.size("alice"), world.size("alice", "ETHUSDT")
+        reasons = {row.reason for row in world.copies("alice")}
+        set_multi_assets(world, on=False)
+        await trio.sleep(5)
+        world.trade("ETHUSDT", "1")
+        await world.settled(timeout_s=120)
+
+    assert sizes == (D(0), D(0))
+    assert Reason.EQUITY_UNKNOWN in reasons
+    assert world.size("alice", "ETHUSDT") > 0
+
+
+async def test_a_leverage_is_capped_by_the_tier_of_what_is_held(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    cast = Cast(venue="binance", equity="5000000", settings={"sizing": fixed_ratio("100")})
+    async with open_world(tmp_path, cast, master_equity="500000") as world:
+        world.trade("BTCUSDT", "0.3", leverage=D(100))
+        await world.settled()
+
+    assert world.size("alice") == D(30)
+    assert world.account("alice").leverage("BTCUSDT") == D(75)
