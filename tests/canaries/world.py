@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -80,6 +81,7 @@ class World:
         for path in sorted((self.directory / "keys").iterdir()):
             self.planted[path.name] = path.read_text().strip().removeprefix("0x")
         text = config.read_text().replace("sqlite:///copytrader.db", self.ledger)
+        text = re.sub(r"\[endpoints\.binance\]\n(?:.+\n)*", "", text)
         echo = f"127.0.0.1:{self.echo_port}"
         config.write_text(
             f"""{text}
