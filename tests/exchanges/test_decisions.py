@@ -24,12 +24,14 @@ from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 from model.order import OrderRequest, make_client_order_id
 from model.settings import FollowerSettings, Limits, Sizing, SizingMode
 from model.validation import Exposure
-from tests.exchanges.venues_at_hand import Bybit, Hyperliquid, VenueAtHand
+from tests.exchanges.venues_at_hand import Binance, Bybit, Hyperliquid, VenueAtHand
 from tests.model.factories import make_change, make_situation
 
 D = Decimal
 RACES = frozenset({Refusal.MARGIN})
 """Free margin is the venue's to judge: fees, other symbols and marks move it; R10 shrinks what is refused."""
+UNSETTLED = "a hedged leg closed below the minimum notional"
+"""Whether Binance takes it is not published: it is sent, and tried again while it is refused."""
 ROUNDS_MAX = 3
 
 
@@ -60,12 +62,11 @@ def tiers_of(draw: st.DrawFn, most: Decimal) -> tuple[tuple[Decimal, Decimal], .
 
 
 @st.composite
-def bybit_listings(draw: st.DrawFn) -> tuple[Listing, Decimal]:
+def listings(draw: st.DrawFn, steps: st.SearchStrategy[Decimal]) -> tuple[Listing, Decimal]:
     """A perpetual with any filters, and a mark that need not be on its tick."""
     lot, tick = draw(lots), draw(ticks)
     least = lot * draw(st.integers(1, 20))
     at_market = least + lot * draw(st.integers(0, 300))
-    step = draw(st.sampled_from([D("0.01"), D("0.1"), D(1)]))
     most = D(draw(st.sampled_from([1, 5, 12, 25, 100])))
     listing = Listing(
         symbol="BTCUSDT",
@@ -76,7 +77,7 @@ def bybit_listings(draw: st.DrawFn) -> tuple[Listing, Decimal]:
         min_notional=D(draw(st.sampled_from([0, 1, 5, 100]))),
         tick_size=tick,
         max_leverage=most,
-        leverage_step=step,
+        leverage_step=draw(steps),
         tiers=draw(tiers_of(most)),
         price_band=draw(st.sampled_from([D("0.02"), D("0.05"), D("0.1")])),
     )
@@ -98,7 +99,8 @@ def hyperliquid_listings(draw: st.DrawFn) -> tuple[Listing, Decimal]:
 
 
 HOUSES = [
-    House(name="bybit", open=Bybit, listings=bybit_listings()),
+    House(name="bybit", open=Bybit, listings=listings(st.sampled_from([D("0.01"), D("0.1"), D(1)]))),
+    House(name="binance", open=Binance, listings=listings(st.just(D(1)))),
     House(name="hyperliquid", open=Hyperliquid, listings=hyperliquid_listings(), has_hedge=False),
 ]
 
@@ -250,6 +252,8 @@ def carry_out(case: Case, decision: Decision, part_from: int) -> list[str]:
             )
         )
         reason = row.refused.reason if row.refused else None
+        if reason is Refusal.NOTIONAL_BELOW_MIN and draft.closes_all and draft.leg.position_idx != ONE_WAY:
+            return [*outcomes, UNSETTLED]
         assert reason is None or reason in RACES, (reason, draft, decision)
         assert reason is None or draft.opens, (reason, draft)
         outcomes.append("placed" if reason is None else reason.name)
@@ -276,6 +280,9 @@ def test_the_venue_takes_what_was_decided(house: House) -> None:
             seen["leverage"] += decision.leverage is not None
             if decision.reason is not None:
                 seen[decision.reason.value] += 1
+            if UNSETTLED in outcomes:
+                assert house.name == "binance"
+                break
             if kind == "reduction" and decision.drafts:
                 left = case.venue.core.account("m").size(case.leg.symbol, case.leg.position_idx)
                 assert left == decision.desired

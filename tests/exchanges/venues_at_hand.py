@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 import attrs
 
+from exchanges.binance.catalogue import parse_instrument as parse_binance_instrument
+from exchanges.binance.catalogue import parse_tiers as parse_binance_tiers
+from exchanges.binance.wire import format_order as format_binance_order
 from exchanges.bybit import wire as bybit_wire
 from exchanges.bybit.catalogue import parse_instrument as parse_bybit_instrument
 from exchanges.bybit.catalogue import parse_tiers
@@ -15,6 +18,9 @@ from exchanges.hyperliquid.market import market_bound
 from exchanges.hyperliquid.signing import Agent
 from exchanges.hyperliquid.wire import format_order as format_hyperliquid_order
 from exchanges.sandbox import Listing, SandboxVenue, build_venue, describe_account
+from exchanges.sandbox.binance import BinanceSandbox, binance_description
+from exchanges.sandbox.binance.codes import VenueError as BinanceError
+from exchanges.sandbox.binance.market import Market
 from exchanges.sandbox.bybit import params as bybit_params
 from exchanges.sandbox.bybit.codes import VenueError
 from exchanges.sandbox.bybit.market import instrument_row, risk_limit_rows
@@ -74,6 +80,31 @@ class Bybit:
             intent = bybit_params.order_intent(json.loads(bybit_wire.format_order(order)))
             self.core.place("m", intent, via="/v5/order/create")
         except (Refused, VenueError) as refused:
+            return _last_row(self.core, order, refused)
+        return _last_row(self.core, order, None)
+
+
+class Binance:
+    """Binance, one-way or hedged."""
+
+    def __init__(self, listing: Listing, mark: Decimal, *, equity: Decimal, hedge: bool = False) -> None:
+        account = describe_account("m", equity, hedge=hedge)
+        description = binance_description([account])
+        listed = attrs.evolve(description, listings=(listing,), prices={listing.symbol: mark})
+        self.core = build_venue(listed, clock=FixedClock())
+        self._face, market = BinanceSandbox(self.core), Market(self.core)
+        (row,) = json.loads(json.dumps(market.exchange_info({})))["symbols"]
+        found = parse_binance_instrument(row)
+        assert found is not None
+        tiers = parse_binance_tiers(json.loads(json.dumps(market.brackets({}))))[listing.symbol]
+        most = max(tier.leverage_max for tier in tiers)
+        self.instrument = attrs.evolve(found, tiers=tiers, max_leverage=most)
+
+    def send(self, order: OrderRequest) -> LedgerRow:
+        try:
+            params = dict(format_binance_order(order))
+            self._face.desk.place(self.core.account("m"), params, via="POST /fapi/v1/order", arrived_ns=0)
+        except BinanceError as refused:
             return _last_row(self.core, order, refused)
         return _last_row(self.core, order, None)
 
