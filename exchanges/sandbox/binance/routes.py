@@ -7,6 +7,7 @@ import attrs
 
 from exchanges.sandbox.account import Account
 from exchanges.sandbox.binance.codes import as_venue_error
+from exchanges.sandbox.binance.coins import coin_rows
 from exchanges.sandbox.binance.listen_keys import ListenKeys
 from exchanges.sandbox.binance.market import Market
 from exchanges.sandbox.binance.modes import Modes
@@ -168,6 +169,10 @@ def _account(desks: Desks) -> dict[str, Route]:
             act=lambda c: states.symbol_configs(c.owner, c.params.get("symbol") or None),
             weight=5,
         ),
+        "GET /sapi/v1/capital/config/getall": Route(
+            access=signed, act=lambda c: coin_rows(c.owner), weight=10
+        ),
+        "GET /sapi/v1/margin/allPairs": Route(access=Access.KEY, act=lambda c: []),
         "GET /sapi/v1/account/apiRestrictions": Route(
             access=signed, act=lambda c: states.restrictions(c.owner)
         ),
