@@ -37,7 +37,7 @@ class Count:
 
     def left_s(self, now_ms: int) -> int:
         """Return the seconds to the next period, rounded up."""
-        return (self.period_ms - now_ms % self.period_ms) // 1000 + 1
+        return -(-(self.period_ms - now_ms % self.period_ms) // 1000)
 
 
 class Limited(VenueError):

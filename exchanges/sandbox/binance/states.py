@@ -241,7 +241,7 @@ class States:
     def _figures(self, account: Account) -> Figures:
         """Add up margins at the marks: what waits counts by the larger side of each symbol."""
         balance = self._venue.balance(account)
-        held = [self.margins(account, leg)[0] for leg in account.open_positions()]
+        held = [self.margins(account, leg) for leg in account.open_positions()]
         waiting = [
             max(open_notional(account, symbol)) / account.leverage(symbol)
             for symbol in {order.intent.symbol for order in account.open_orders.values()}
@@ -249,9 +249,9 @@ class States:
         return Figures(
             wallet=balance.wallet,
             unrealised=balance.unrealised,
-            held=sum(held, ZERO),
+            held=sum((initial for initial, _ in held), ZERO),
             waiting=sum(waiting, ZERO),
-            maintenance=balance.maintenance,
+            maintenance=sum((maintenance for _, maintenance in held), ZERO),
         )
 
 
