@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from exchanges.sandbox.account import Account
@@ -44,7 +45,7 @@ class TradeEntry:
 
     def _take(self, socket: ServerWebSocket, text: str, arrived_ns: int) -> None:
         try:
-            message: Any = json.loads(text, parse_float=str)
+            message: Any = json.loads(text, parse_float=Decimal)
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):

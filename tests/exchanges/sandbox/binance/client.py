@@ -136,8 +136,8 @@ class Socket:
     async def send(self, message: object) -> None:
         await self.connection.send_message(message if isinstance(message, str) else json.dumps(message))
 
-    async def receive(self) -> Any:
-        with trio.fail_after(30):
+    async def receive(self, within_s: float = 30) -> Any:
+        with trio.fail_after(within_s):
             return json.loads(await self.connection.get_message())
 
     async def frames(self, seconds: float = 0.5) -> list[Any]:
@@ -157,7 +157,7 @@ class Socket:
         self.number += 1
         account = self.world.venue.account(name)
         full = params | {"apiKey": account.api_key, "timestamp": self.world.venue.now_ms()} | timing
-        text = "&".join(f"{key}={value}" for key, value in sorted(full.items()))
+        text = "&".join(f"{key}={_text(value)}" for key, value in sorted(full.items()))
         full["signature"] = signature(account.api_secret, text)
         return {"id": self.number, "method": method, "params": full}
 
@@ -166,6 +166,10 @@ class Socket:
         answer = await self.ask(self.request(method, params, name, **timing))
         assert answer["id"] == self.number, answer
         return answer
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def signature(secret: str, text: str) -> str:
