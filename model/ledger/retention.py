@@ -2,14 +2,18 @@
 
 import peewee
 
+from model.alerts.alert import AlertState
+from model.alerts.message import MessageState
 from model.copy import CopyState
 from model.ledger.bulk import run_sql, select_in
 from model.ledger.history import OF_THE_MASTER
 from model.ledger.rows import Purged
-from model.ledger.tables import RequestRecord
+from model.ledger.tables import AlertMessageRow, AlertRow, RequestRecord
 
 KEEP_MS = 400 * 24 * 3_600_000
 """Copies, orders, changes and requests; keys are owed for 24 h only (R12)."""
+KEEP_MESSAGES_MS = 30 * 24 * 3_600_000
+"""Messages that were sent or given up; the alerts that they told of stay as long as copies do."""
 
 _OLD_COPIES = """
 SELECT copies.id FROM copies
@@ -43,7 +47,17 @@ def purge_rows(connection: peewee.Database, *, now_ms: int, batch: int) -> Purge
     changes = _ids(connection, _OLD_CHANGES, (before, batch))
     _delete(connection, "changes", "id", changes)
     RequestRecord.delete().where(RequestRecord.received_at_ms < before).execute(connection)
+    _purge_alerts(connection, now_ms)
     return Purged(copies=len(copies), changes=len(changes), more=batch in (len(copies), len(changes)))
+
+
+def _purge_alerts(connection: peewee.Database, now_ms: int) -> None:
+    """What fires and what is queued stays, however old."""
+    settled = AlertMessageRow.state != MessageState.QUEUED.value
+    old = AlertMessageRow.created_at_ms < now_ms - KEEP_MESSAGES_MS
+    AlertMessageRow.delete().where(settled & old).execute(connection)
+    ended = AlertRow.state == AlertState.ENDED.value
+    AlertRow.delete().where(ended & (AlertRow.fired_at_ms < now_ms - KEEP_MS)).execute(connection)
 
 
 def _ids(connection: peewee.Database, sql: str, parameters: tuple[object, ...]) -> list[int]:

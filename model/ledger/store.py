@@ -12,9 +12,12 @@ from typing import Any
 import attrs
 import peewee
 
+from model.alerts.alert import Alert
+from model.alerts.message import Message
 from model.change import Change
 from model.copy import Claim, ClaimAnswer, CopyOutcome, Holding, OrderRecord
 from model.drift import Told
+from model.ledger import alerts as alerting
 from model.ledger import claims as claiming
 from model.ledger import drifts, history, meta, outcomes, requests, retention, risk
 from model.ledger import followers as following
@@ -191,6 +194,21 @@ class Store:
         """Write small JSON-able things by key; None removes."""
         with self.unit() as connection:
             meta.write_meta(connection, values)
+
+    def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
+        """Write alerts, and messages of theirs, as they are now (R16)."""
+        with self.unit() as connection:
+            alerting.save_alerts(connection, alerts, messages)
+
+    def recall_alerts(self, *, now_ms: int) -> alerting.AlertMemory:
+        """Return what fires and what is still to be sent (R16)."""
+        with self.unit(write=False) as connection:
+            return alerting.recall_alerts(connection, now_ms=now_ms)
+
+    def alerts(self, *, limit: int = 50) -> list[Alert]:
+        """Return the newest alerts first, those that are over too."""
+        with self.unit(write=False) as connection:
+            return alerting.list_alerts(connection, limit=limit)
 
     def purge(self, *, now_ms: int, batch: int = 1000) -> Purged:
         """Remove a batch of what is older than 400 days and has its outcome."""

@@ -165,4 +165,63 @@ class RequestRecord(Model):
         table_name = "requests"
 
 
-TABLES = (ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, DriftRow, MetaRow, RequestRecord)
+class AlertRow(Model):
+    """One episode of an alert condition (R16); `condition` is a name of the closed list."""
+
+    alert_id = TextField(primary_key=True)
+    condition = TextField()
+    subject = TextField()
+    detail = TextField()
+    state = TextField()
+    began_at_ms = BigIntegerField()
+    seen_at_ms = BigIntegerField()
+    count = IntegerField()
+    calm_since_ms = BigIntegerField(null=True)
+    fired_at_ms = BigIntegerField(index=True)
+    told_at_ms = BigIntegerField()
+    count_told = IntegerField()
+    repeats = IntegerField()
+    acknowledged_at_ms = BigIntegerField(null=True)
+    acknowledged_by = TextField()
+    escalated_at_ms = BigIntegerField(null=True, index=True)
+    escalations = IntegerField()
+    ended_at_ms = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "alerts"
+
+
+_FIRING = SQL("state = 'firing'")
+AlertRow.add_index(AlertRow.index(AlertRow.fired_at_ms, where=_FIRING, name="alerts_firing"))
+
+
+class AlertMessageRow(Model):
+    """One message by one channel, from being queued to being delivered."""
+
+    message_id = TextField()
+    channel = TextField()
+    kind = TextField()
+    severity = TextField()
+    alert_id = TextField()
+    title = TextField()
+    body = TextField()
+    created_at_ms = BigIntegerField(index=True)
+    state = TextField()
+    attempts = IntegerField()
+    settled_at_ms = BigIntegerField(null=True)
+    error = TextField()
+
+    class Meta:
+        table_name = "alert_messages"
+        primary_key = CompositeKey("message_id", "channel")
+
+
+_QUEUED = SQL("state = 'queued'")
+AlertMessageRow.add_index(
+    AlertMessageRow.index(AlertMessageRow.created_at_ms, where=_QUEUED, name="messages_queued")
+)
+
+TABLES = (
+    *(ChangeRow, CopyRecord, OrderRow, HoldingRow, FollowerRecord, DriftRow, MetaRow, RequestRecord),
+    *(AlertRow, AlertMessageRow),
+)

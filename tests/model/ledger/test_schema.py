@@ -54,29 +54,29 @@ def test_a_new_ledger_is_of_this_version(store: Store) -> None:
 def test_an_older_ledger_names_the_command_and_is_migrated_by_it(
     store: Store, ledger_url: str, migrations: Path
 ) -> None:
-    (migrations / "0002_second.py").write_text(SECOND)
+    (migrations / "0099_second.py").write_text(SECOND)
 
-    with pytest.raises(SchemaOlder, match=r"0002_second.*copytrader db migrate"):
+    with pytest.raises(SchemaOlder, match=r"0099_second.*copytrader db migrate"):
         open_store(ledger_url)
-    assert migrate_schema(store.database) == ["0002_second"]
+    assert migrate_schema(store.database) == ["0099_second"]
 
     open_store(ledger_url).close()
 
 
 def test_a_newer_ledger_is_refused_and_left_alone(store: Store, ledger_url: str, migrations: Path) -> None:
-    (migrations / "0002_second.py").write_text(SECOND)
+    (migrations / "0099_second.py").write_text(SECOND)
     migrate_schema(store.database)
-    (migrations / "0002_second.py").unlink()
+    (migrations / "0099_second.py").unlink()
 
-    with pytest.raises(SchemaNewer, match="0002_second"):
+    with pytest.raises(SchemaNewer, match="0099_second"):
         open_store(ledger_url)
     with pytest.raises(SchemaNewer):
         migrate_schema(store.database)
 
 
 def test_a_step_that_fails_leaves_the_ledger_as_it_was(store: Store, migrations: Path) -> None:
-    (migrations / "0002_second.py").write_text(SECOND)
-    (migrations / "0003_third.py").write_text(BROKEN)
+    (migrations / "0099_second.py").write_text(SECOND)
+    (migrations / "0100_third.py").write_text(BROKEN)
 
     with pytest.raises(RuntimeError, match="half way"):
         migrate_schema(store.database)
