@@ -85,6 +85,7 @@ class AccountStream(TrioActor):
         async with self._gateway.private_stream() as stream:
             self._is_up = True
             self._follower().tell(StreamUp())
+            self._bus.publish(FollowerStateChanged(follower=self._name, state="stream_live"))
             async for event in stream:
                 self._pass_on(event)
 

@@ -92,6 +92,16 @@ class Subscription:
             return self._queue.popleft()
         raise StopAsyncIteration
 
+    async def batch(self, most: int) -> list[Published | Gap]:
+        """Return what waits, ``most`` at once, in one turn of the loop; wait for the first, [] when closed."""
+        try:
+            items = [await anext(self)]
+        except StopAsyncIteration:
+            return []
+        while self._queue and not self._missed and len(items) < most:
+            items.append(self._queue.popleft())
+        return items
+
     def close(self) -> None:
         """Hear no more; what was queued can still be taken."""
         self._closed = True

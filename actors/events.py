@@ -68,7 +68,7 @@ class OrderMoved:
 
 @attrs.frozen(kw_only=True)
 class FollowerStateChanged:
-    """A follower became ready, lost its stream, or was paused."""
+    """A follower became ready, lost its stream, has it again, or was paused."""
 
     topic: ClassVar[str] = "follower.state"
     follower: str
@@ -263,3 +263,44 @@ class DriftResolved:
     severity: Severity = Severity.INFO
     gone: bool = False
     """The follower is no longer copied for: nobody looks any more."""
+
+
+@attrs.frozen(kw_only=True)
+class LedgerStateChanged:
+    """The ledger went away, or is back (R18)."""
+
+    topic: ClassVar[str] = "ledger.state"
+    reachable: bool
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class AlertTold:
+    """Something is told to people: an alert began, goes on, is over, or goes out by SMS (R16)."""
+
+    topic: ClassVar[str] = "alert.told"
+    alert_id: str
+    kind: str
+    severity: str
+    title: str
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
+class AlertAcknowledged:
+    """Somebody takes care of an alert: it is not repeated, and no SMS of it leaves."""
+
+    topic: ClassVar[str] = "alert.acknowledged"
+    alert_id: str
+    title: str
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class AlertChannelChanged:
+    """A channel of alerts stopped delivering, or delivers again."""
+
+    topic: ClassVar[str] = "alert.channel"
+    channel: str
+    delivers: bool
+    detail: str = ""

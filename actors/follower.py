@@ -110,6 +110,7 @@ class Follower(TrioActor):
         self._is_watching_equity = False
         self._refresh_wanted = trio.Event()
         self._foreign_told: set[Leg] = set()
+        self._unreadable = False
         self._watched: set[str] = set()
 
     async def on_start(self) -> None:
@@ -555,10 +556,15 @@ class Follower(TrioActor):
                 await self._desk.read_account()
             await self._keep_equity()
         except ExchangeError as error:
+            self._unreadable = True
             self._desk.view.snapshot_agreed = False
             self._tell_state("snapshot_failed", str(error))
             await trio.sleep(1.0)
             self._refresh_wanted.set()
+        else:
+            if self._unreadable:
+                self._unreadable = False
+                self._tell_state(self._state())
 
     async def _write_late_outcomes(self) -> None:
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from actors.events import TroubleMet
+from actors.events import LedgerStateChanged, TroubleMet
 from actors.ledger_desk import LedgerDesk, Mode
 from actors.messages import AskedToCrash, CrashNow, Describe
 from actors.runtime import TrioActor
@@ -46,7 +46,7 @@ class LedgerKeeper(TrioActor):
         publish: Callable[[object], None] = lambda event: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """Keep the ledger behind ``desk``; ``publish`` is given a TroubleMet per outage."""
+        """Keep the ledger behind ``desk``; ``publish`` is given the begin and end of each outage."""
         super().__init__()
         self._desk = desk
         self._lease = lease
@@ -115,6 +115,7 @@ class LedgerKeeper(TrioActor):
         except LedgerUnreachable as error:
             self._tell(str(error))
             return
+        self._tell("")
         if done.refused:
             what = f"{done.refused} lines of the journal were unreadable and set aside"
             self._publish(TroubleMet(where="ledger", what=what))
@@ -134,6 +135,6 @@ class LedgerKeeper(TrioActor):
             more = purged.more
 
     def _tell(self, trouble: str) -> None:
-        if trouble and not self._trouble:
-            self._publish(TroubleMet(where="ledger", what=trouble))
+        if bool(trouble) is not bool(self._trouble):
+            self._publish(LedgerStateChanged(reachable=not trouble, detail=trouble))
         self._trouble = trouble

@@ -113,6 +113,8 @@ class MasterStream(TrioActor):
             self._resync_wanted = trio.Event()
             try:
                 await self._read_account(reconnected=False)
+                if failures:
+                    self._bus.publish(MasterStreamChanged(live=True))
                 failures = 0
             except ExchangeError as error:
                 failures += 1

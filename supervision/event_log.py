@@ -9,6 +9,8 @@ import trio
 
 from actors.bus import Bus, Gap, Published, as_json
 from actors.events import (
+    AlertChannelChanged,
+    AlertTold,
     CopyFinished,
     DriftFound,
     FlattenMoved,
@@ -20,6 +22,7 @@ from actors.events import (
     HandSeen,
     KeyAccepted,
     KeyRefused,
+    LedgerStateChanged,
     MasterChangeSeen,
     MasterStreamChanged,
     OrderMoved,
@@ -51,7 +54,7 @@ _LEVELS: Mapping[type, int] = {
     KeyRefused: logging.CRITICAL,
     SupervisorExhausted: logging.CRITICAL,
 }
-_NEVER_REPEATS = (CopyFinished, DriftFound, OrderMoved, MasterChangeSeen)
+_NEVER_REPEATS = (AlertTold, CopyFinished, DriftFound, OrderMoved, MasterChangeSeen)
 _WHO = ("name", "follower", "account", "where")
 _WHAT = ("error", "detail", "what", "state", "live", "warnings")
 _OWN = frozenset({"event", "level", "logger", "ts", "instance"})
@@ -130,6 +133,10 @@ def level_of(event: object) -> int:
             return logging.ERROR
         case DriftFound(severity=severity):
             return logging.CRITICAL if severity is Severity.CRITICAL else logging.WARNING
+        case AlertTold(severity="critical", kind="fired"):
+            return logging.CRITICAL
+        case AlertChannelChanged(delivers=False) | LedgerStateChanged(reachable=False):
+            return logging.ERROR
         case MasterStreamChanged(live=False) | FollowerStateChanged(state="stream_lost" | "snapshot_failed"):
             return logging.WARNING
         case FlattenMoved(state="waiting") | FollowerRemoved(left=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.events import TroubleMet
+from actors.events import LedgerStateChanged, TroubleMet
 from actors.ledger import LedgerDesk, LedgerKeeper, LedgerStatus, Mode
 from actors.messages import AskedToCrash, CrashNow, Describe
 from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable, Purged, Store
@@ -104,7 +104,10 @@ async def test_an_outage_is_told_once_and_the_lease_is_taken_again(
     await trio.sleep(6)
 
     assert (away.lease_held, away.trouble) == (False, "no route")
-    assert told == [TroubleMet(where="ledger", what="no route")]
+    assert told == [
+        LedgerStateChanged(reachable=False, detail="no route"),
+        LedgerStateChanged(reachable=True),
+    ]
     assert lease.held
     assert (await status(keeper)).trouble == ""
 

@@ -1,0 +1,177 @@
+"""Which events are alert conditions: a closed table (R16). A test walks every event of the bus."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from actors import events as told
+from model.alerts import conditions as on
+from model.alerts.alert import Sighting
+from model.alerts.conditions import Condition
+from model.copy import CopyState
+from model.order import OrderState
+from model.reasons import Reason
+from supervision import events as watched
+from supervision.reason_words import REASON_WORDS
+from supervision.redaction import REDACTOR
+
+Rule = Callable[[Any], Iterable[Sighting]]
+
+SILENT_REASONS = frozenset(
+    {Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT, Reason.ROUNDED_TO_ZERO, Reason.DUPLICATE, Reason.SUPERSEDED}
+    | {Reason.NOT_JOINED, Reason.PAUSED, Reason.CLOSE_ONLY, Reason.ENGINE_STOPPING, Reason.SYMBOL_DENIED}
+    | {Reason.SYMBOL_NOT_ALLOWED, Reason.DEFERRED}
+)
+"""Of skips that somebody asked for, or that are no loss."""
+QUIET_REASONS = frozenset(
+    {Reason.BELOW_MIN_QUANTITY, Reason.BELOW_MIN_NOTIONAL, Reason.ABOVE_MAX_QUANTITY, Reason.LEVERAGE_TIER}
+    | {Reason.SYMBOL_NOT_LISTED, Reason.SYMBOL_NOT_TRADING, Reason.LIMIT_NOTIONAL, Reason.LIMIT_POSITIONS}
+    | {Reason.LIMIT_NOTIONAL_PER_SYMBOL, Reason.MAX_BASIS, Reason.PRICE_MOVED, Reason.FOREIGN_POSITION}
+)
+"""Of skips that follow from the venue's rules or the follower's own limits."""
+LOUD_REASONS = frozenset(
+    {Reason.STALE_CHANGE, Reason.EXPIRED, Reason.MARGIN_UNCONFIRMED, Reason.MASTER_EQUITY_UNKNOWN}
+    | {Reason.EQUITY_UNKNOWN, Reason.EQUITY_NOT_POSITIVE, Reason.SIZING_INCOMPLETE, Reason.PRICE_UNKNOWN}
+    | {Reason.VIEW_NOT_FRESH, Reason.SYMBOL_UNCONFIRMED, Reason.POSITION_MODE_MISMATCH}
+    | {Reason.LEVERAGE_FAILED, Reason.MARGIN_INSUFFICIENT, Reason.LIMIT_MIN_EQUITY, Reason.LIMIT_DAILY_LOSS}
+    | {Reason.LIMIT_DRAWDOWN, Reason.VENUE_REJECTED, Reason.VENUE_UNREACHABLE, Reason.CLOCK_OFFSET}
+    | {Reason.ORDER_UNKNOWN, Reason.ORDER_LOST, Reason.LEDGER_UNREACHABLE, Reason.CRASHED}
+)
+"""Of skips that say that something is wrong."""
+
+
+def _yes(condition: Condition, subject: str = "", detail: str = "") -> Sighting:
+    return Sighting(condition=condition, subject=REDACTOR.text(subject), detail=REDACTOR.text(detail))
+
+
+def _no(condition: Condition, subject: str = "") -> Sighting:
+    return Sighting(condition=condition, subject=REDACTOR.text(subject), present=False)
+
+
+def _master_stream(event: told.MasterStreamChanged) -> Iterable[Sighting]:
+    if not event.live:
+        yield _yes(on.MASTER_STREAM_LOST, detail=event.detail)
+        return
+    yield _no(on.MASTER_STREAM_LOST)
+    yield _yes(on.MASTER_UNREADABLE, detail=event.detail) if event.detail else _no(on.MASTER_UNREADABLE)
+
+
+def _copy_finished(event: told.CopyFinished) -> Iterable[Sighting]:
+    reason = event.reason
+    words = "" if reason is None else REASON_WORDS[reason.value]
+    detail = f"{event.symbol}: {words or event.state.value} (copy {event.copy_id})"
+    if event.state is CopyState.FAILED:
+        yield _yes(on.COPY_FAILED, f"{event.follower} {event.symbol}", detail)
+    elif event.state is CopyState.SKIPPED and reason is not None:
+        if event.caught_up and reason is Reason.PRICE_MOVED:
+            yield _yes(on.OPENING_MISSED, f"{event.follower} {event.symbol}", detail)
+        elif reason in LOUD_REASONS:
+            yield _yes(on.COPY_HELD, f"{event.follower} ({reason.value})", detail)
+        elif reason in QUIET_REASONS:
+            yield _yes(on.COPY_PASSED_OVER, f"{event.follower} ({reason.value})", detail)
+
+
+def _order_moved(event: told.OrderMoved) -> Iterable[Sighting]:
+    subject = f"order {event.client_order_id} of {event.follower}"
+    if event.state is OrderState.UNKNOWN:
+        yield _yes(on.ORDER_UNKNOWN, subject, f"{event.symbol}: {event.detail or 'no answer'}")
+    elif event.state.is_final or event.state is OrderState.ACCEPTED:
+        yield _no(on.ORDER_UNKNOWN, subject)
+
+
+def _follower_state(event: told.FollowerStateChanged) -> Iterable[Sighting]:
+    name, detail = event.follower, event.detail
+    match event.state:
+        case "stream_lost":
+            yield _yes(on.FOLLOWER_STREAM_LOST, name, detail)
+        case "stream_live":
+            yield _no(on.FOLLOWER_STREAM_LOST, name)
+        case "snapshot_failed":
+            yield _yes(on.FOLLOWER_UNREADABLE, name, detail)
+        case "starting":
+            if detail:
+                yield _yes(on.FOLLOWER_UNREADABLE, name, detail)
+        case "ready" | "paused" | "close_only":
+            for over in (on.FOLLOWER_UNREADABLE, on.FOLLOWER_BARRED, on.FOLLOWER_QUARANTINED):
+                yield _no(over, name)
+            if event.state == "ready":
+                yield _no(on.FOLLOWER_HELD_BACK, name)
+            else:
+                yield _yes(on.FOLLOWER_HELD_BACK, name, event.state)
+
+
+def _trouble(event: told.TroubleMet) -> Iterable[Sighting]:
+    """Numbers vary and details come after a colon: neither makes it other trouble."""
+    kind = re.sub(r"\d[\d.,]*", "#", event.what.partition(":")[0])[:60]
+    yield _yes(on.TROUBLE, f"{event.where} ({kind})", event.what)
+
+
+def _exhausted(event: watched.SupervisorExhausted) -> Iterable[Sighting]:
+    if event.quarantined:
+        return  # account.quarantined says it
+    condition = on.CONTROL_EXHAUSTED if event.name == "edge" else on.ENGINE_EXHAUSTED
+    yield _yes(condition, event.name, event.error)
+
+
+def _account(name: str) -> str:
+    return name.removeprefix("account:")
+
+
+RULES: Mapping[type, Rule] = {
+    told.MasterStreamChanged: _master_stream,
+    told.CopyFinished: _copy_finished,
+    told.OrderMoved: _order_moved,
+    told.FollowerStateChanged: _follower_state,
+    told.FollowerBarred: lambda event: [_yes(on.FOLLOWER_BARRED, event.follower, event.why)],
+    told.ForeignPositionSeen: lambda event: [
+        _yes(
+            on.FOREIGN_POSITION,
+            f"{event.follower} {event.symbol}:{event.position_idx}",
+            f"It holds {event.size}.",
+        )
+    ],
+    told.FrameUnreadable: lambda event: [_yes(on.FRAME_UNREADABLE, event.account, event.error)],
+    told.TroubleMet: _trouble,
+    told.LedgerStateChanged: lambda event: [
+        _no(on.LEDGER_AWAY) if event.reachable else _yes(on.LEDGER_AWAY, detail=event.detail)
+    ],
+    told.AlertChannelChanged: lambda event: [
+        _no(on.CHANNEL_DOWN, event.channel)
+        if event.delivers
+        else _yes(on.CHANNEL_DOWN, event.channel, event.detail)
+    ],
+    watched.ActorCrashed: lambda event: (
+        [] if event.expected else [_yes(on.ACTOR_CRASHED, event.name, event.error)]
+    ),
+    watched.ActorHung: lambda event: [
+        _yes(on.ACTOR_HUNG, event.name, f"It was silent for {event.silent_s:.0f} s.")
+    ],
+    watched.SupervisorExhausted: _exhausted,
+    watched.AccountQuarantined: lambda event: [
+        _yes(on.FOLLOWER_QUARANTINED, _account(event.name), event.error)
+    ],
+    watched.AccountRecovered: lambda event: [_no(on.FOLLOWER_QUARANTINED, _account(event.name))],
+}
+"""What an event shows; an event may show nothing after all."""
+
+NOT_ALERTS: Mapping[type, str] = {
+    told.MasterChangeSeen: "it is the day's work",
+    told.AlertTold: "it is what an alert says",
+    told.AlertAcknowledged: "it is what somebody does about an alert",
+    watched.ActorStarted: "it is good news",
+    watched.ActorRestarting: "the crash before it was told",
+    watched.ActorStopped: "it was asked to",
+}
+"""Events that are deliberately none, and why."""
+
+TOPICS = frozenset(topic for kind in RULES if isinstance(topic := getattr(kind, "topic", None), str))
+"""What the notifier listens to."""
+
+
+def sightings_of(event: object) -> Iterable[Sighting]:
+    """Return what an event shows, without secrets; an event that no rule knows shows nothing."""
+    rule = RULES.get(type(event))
+    return () if rule is None else rule(event)
+
+
+__all__ = ["NOT_ALERTS", "RULES", "TOPICS", "sightings_of"]
