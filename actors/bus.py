@@ -93,7 +93,7 @@ class Subscription:
         raise StopAsyncIteration
 
     async def batch(self, most: int) -> list[Published | Gap]:
-        """Return what waits, ``most`` at once, in one turn of the loop; wait for the first, [] when closed."""
+        """Return what waits, at most ``most``, in one turn of the loop; [] once it is closed."""
         try:
             items = [await anext(self)]
         except StopAsyncIteration:

@@ -7,6 +7,8 @@ from typing import ClassVar
 import attrs
 
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
+from model.alerts.alert import Alert
+from model.alerts.message import ChannelStatus
 from model.audit import AuditLeg
 from model.change import Change
 from model.finding import Finding
@@ -427,3 +429,25 @@ class MasterStatus:
     reconciled: bool
     equity: str | None
     legs: tuple[Change, ...]
+
+
+@attrs.frozen(kw_only=True)
+class AcknowledgeAlerts:
+    """Take care of alerts: of these ids, or of all that fire when there are none. Answered with them."""
+
+    alert_ids: tuple[str, ...] = ()
+    by: str
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen(kw_only=True)
+class NotifierStatus:
+    """The notifier's part of `status` and `alerts.list`."""
+
+    firing: tuple[Alert, ...]
+    """The loudest first."""
+    channels: tuple[ChannelStatus, ...]
+    lost: int
+    """Alerts and messages that were not kept, and events that were not looked at."""
+    ledger_trouble: str
+    """Why the queue is in memory only; "" when it is not."""

@@ -76,7 +76,8 @@ def _order_moved(event: told.OrderMoved) -> Iterable[Sighting]:
     if event.state is OrderState.UNKNOWN:
         yield _yes(on.ORDER_UNKNOWN, subject, f"{event.symbol}: {event.detail or 'no answer'}")
     elif event.state.is_final or event.state is OrderState.ACCEPTED:
-        yield _no(on.ORDER_UNKNOWN, subject)
+        # Nearly every order comes here, and neither part can hold a secret: not redacted.
+        yield Sighting(condition=on.ORDER_UNKNOWN, subject=subject, present=False)
 
 
 def _follower_state(event: told.FollowerStateChanged) -> Iterable[Sighting]:

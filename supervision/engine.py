@@ -62,6 +62,8 @@ class EngineParts:
     audit: AuditRules = attrs.field(factory=AuditRules)
     symbol_overrides: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     """The operator's names by venue and master symbol; blank means that the venue has none."""
+    make_notifier: Callable[[], TrioActor] | None = None
+    """Who tells people; None where nobody is to be told, as in a demo."""
 
 
 class Engine:
@@ -315,6 +317,7 @@ class Engine:
         return root_spec(
             ledger=parts.make_keeper,
             master_key=self._make_master_key,
+            notifier=parts.make_notifier,
             marks=[(name, self._make_marks(name)) for name in parts.venues if name in self._streamed],
             auditor=lambda: Auditor(ports=self._audit_ports()),
             followers=tuple(self._follower_spec(account) for account in followers),

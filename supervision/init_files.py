@@ -39,6 +39,9 @@ network = "mainnet"                        # "mainnet", "testnet" or "demo"; or 
 
 # [notify]
 # urls = ["tgram://env:TELEGRAM_TOKEN/CHAT"]
+# sms = ["twilio://env:TWILIO_SID:env:TWILIO_TOKEN@+15550100/+15550199"]  # critical, not acknowledged
+# escalate_after_s = 300                   # how long a critical alert waits for somebody
+# heartbeat_at = "09:00"                   # the daily sign of life, UTC; "off" for none
 
 # [engine]
 # max_open_age_s = 5                       # openings older than this are skipped; reductions never are

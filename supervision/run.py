@@ -9,16 +9,20 @@ import attrs
 import structlog
 import trio
 
+from actors.alert_channels import Channel
 from actors.bus import Bus
 from actors.ledger import LedgerDesk, LedgerKeeper
+from actors.notifier import Notifier
+from actors.notifier_desk import NotifierDesk
 from exchanges.clock import SystemClock
 from exchanges.network import TcpNetwork
 from exchanges.port import Credentials
 from model.amounts import use_money_context
 from model.drift import AuditRules
-from model.ledger import LeaseTaken, Store, check_schema
+from model.ledger import LeaseLost, LeaseTaken, Store, check_schema
 from model.ledger.lease import Lease, make_lease
 from model.ledger.secrets import SealingKeys
+from supervision.alerting import HeartbeatWords, build_channels, make_notifier_desk
 from supervision.control import KeptAnswers
 from supervision.control.socket_file import SocketTaken, listening_socket
 from supervision.control_socket import ControlSocket
@@ -26,6 +30,7 @@ from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
 from supervision.exits import exit_code_of, message_of
 from supervision.interpreter import spare_what_stays, tune_interpreter
+from supervision.last_end import note_end, take_last_end
 from supervision.ledger_setup import make_journal, open_ledger
 from supervision.logs import Logs, default_instance, log_uncaught, start_logs
 from supervision.loop_lag import LagProbe
@@ -63,6 +68,7 @@ class Process:
     lease: Lease
     logs: Logs
     instance: str
+    channels: tuple[Channel, ...] = ()
     standby: bool = False
 
 
@@ -76,6 +82,7 @@ def run_engine(settings: EngineSettings, env: Mapping[str, str], *, standby: boo
     secrets = resolve_master(settings, env)
     master = Credentials(api_key=secrets.api_key.reveal(), api_secret=secrets.api_secret.reveal())
     keys = find_sealing_keys(env, settings.sealing_key_file)
+    channels = build_channels(settings, env)
     store = open_ledger(settings)
     instance = default_instance()
     logs = start_logs(settings.log, instance=instance)
@@ -90,6 +97,7 @@ def run_engine(settings: EngineSettings, env: Mapping[str, str], *, standby: boo
         lease=lease,
         logs=logs,
         instance=instance,
+        channels=channels,
         standby=standby,
     )
     tune_interpreter()
@@ -173,11 +181,23 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
     rows = await trio.to_thread.run_sync(process.store.followers)
     listen = process.settings.metrics_listen
     parts = make_parts(process, bus, on_pool_wait=_unheard if listen is None else waits.note)
+    heartbeat = HeartbeatWords()
+    alerts = make_notifier_desk(
+        process.settings.notify,
+        bus=bus,
+        ledger=parts.ledger,
+        clock=parts.clock,
+        channels=process.channels,
+        summary=heartbeat,
+        last_end=await take_last_end(parts.ledger),
+    )
+    parts = attrs.evolve(parts, make_notifier=partial(Notifier, desk=alerts))
     roster = require_some(open_roster(rows, process.keys, exchanges=parts.venues, master=process.master))
     for name, why in roster.barred.items():
         log.critical("follower.barred", follower=name, why=why)
     engine = Engine(parts, roster.accounts, report=bus.publish)
-    desk = make_desk(process, engine, roster, words, stop, probe)
+    desk = make_desk(process, engine, roster, words, stop, probe, alerts)
+    heartbeat.observe = partial(observe, desk)
     engine.add_edge([("control", control_socket_of(desk, process.settings, bus))])
     if listen is not None:
         engine.add_edge([("metrics", metrics_of(desk, listen, bus, waits))])
@@ -194,6 +214,8 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
             failure = error
         await trio.sleep(LAST_EVENTS_S)  # the log reads what was said while the engine stopped
         nursery.cancel_scope.cancel()
+    if not isinstance(failure, LeaseLost):  # then the ledger is another engine's
+        await note_end(parts.ledger, failure)
     if failure is not None:
         raise failure
 
@@ -250,7 +272,13 @@ def make_parts(
 
 
 def make_desk(
-    process: Process, engine: Engine, roster: Roster, words: LastWords, stop: StopRequest, probe: LagProbe
+    process: Process,
+    engine: Engine,
+    roster: Roster,
+    words: LastWords,
+    stop: StopRequest,
+    probe: LagProbe,
+    alerts: NotifierDesk,
 ) -> ServiceDesk:
     """Return what operators reach of this process."""
     return ServiceDesk(
@@ -264,6 +292,7 @@ def make_desk(
         version=product_version(),
         set_log_level=lambda level: process.logs.set_level(LogLevel(level)),
         lag_s=lambda: probe.lag_s,
+        alerts=alerts,
     )
 
 

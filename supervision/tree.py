@@ -16,6 +16,7 @@ FATAL_TROUBLE: tuple[type[BaseException], ...] = (LeaseTaken, LeaseLost, SchemaO
 """Nothing that a restart could mend: the engine ends at once, for the ledger is not its own (R12)."""
 
 ROOT_INTENSITY = Intensity(max_failures=3, period_s=60.0)
+ALERTS_INTENSITY = Intensity(max_failures=5, period_s=60.0)
 FOLLOWER_INTENSITY = Intensity(max_failures=5, period_s=60.0)
 STREAM_INTENSITY = Intensity(max_failures=10, period_s=300.0)
 EDGE_INTENSITY = Intensity(max_failures=10, period_s=60.0)
@@ -50,6 +51,17 @@ def follower_spec(name: str, *, account_stream: Make, follower: Make) -> Supervi
     )
 
 
+def alerts_spec(notifier: Make) -> SupervisorSpec:
+    """Return what tells people: however often it crashes, it is only put aside, and trading goes on."""
+    return SupervisorSpec(
+        name="alerts",
+        strategy=Strategy.ONE_FOR_ONE,
+        intensity=ALERTS_INTENSITY,
+        on_exhausted=Exhausted.QUARANTINE,
+        children=(child("notifier", notifier),),
+    )
+
+
 def follower_group(name: str) -> str:
     """Return the name of a follower's own supervisor."""
     return f"account:{name}"
@@ -64,13 +76,16 @@ def root_spec(
     followers: tuple[SupervisorSpec, ...],
     pairing: Make,
     master_stream: Make,
+    notifier: Make | None = None,
 ) -> SupervisorSpec:
     """Return what trades, top-down: a change never meets a follower that is not there."""
-    services = (
+    services: tuple[ChildSpec | SupervisorSpec, ...] = (
         child("master_key", master_key, fatal=(KeyRefused,)),
         *(child(f"marks:{exchange}", make) for exchange, make in marks),
         onlooker("auditor", auditor),
     )
+    if notifier is not None:
+        services = (alerts_spec(notifier), *services)
     return SupervisorSpec(
         name="root",
         strategy=Strategy.REST_FOR_ONE,

@@ -12,11 +12,19 @@ SUBJECT_CHARACTERS_MAX = 120
 
 
 def _subject(text: str) -> str:
-    return text[:SUBJECT_CHARACTERS_MAX]
+    return _printable(text[:SUBJECT_CHARACTERS_MAX])
 
 
 def _detail(text: str) -> str:
-    return text[:DETAIL_CHARACTERS_MAX]
+    return _printable(text[:DETAIL_CHARACTERS_MAX])
+
+
+def _printable(text: str) -> str:
+    """Return text that every ledger and every channel takes."""
+    if text.isprintable():
+        return text
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown.encode("utf-8", "replace").decode()
 
 
 @attrs.frozen(kw_only=True)

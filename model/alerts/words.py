@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from model.alerts.alert import Alert
 from model.alerts.book import NoticeKind
-from model.alerts.message import Message, MessageKind
+from model.alerts.message import ChannelStatus, Message, MessageKind
 
 SMS_CHARACTERS = 160
 DIGEST_LINES = 20
@@ -61,6 +61,21 @@ def digest(messages: Sequence[Message], *, now_ms: int) -> tuple[str, str]:
         lines.append(f"and {len(loud) - DIGEST_LINES} more")
     lines.append("All of them: copytrader alerts list --all")
     return f"{len(loud)} messages: {head}", "\n".join(lines)
+
+
+def heartbeat_text(
+    summary: str, firing: Sequence[Alert], channels: Sequence[ChannelStatus]
+) -> tuple[str, str]:
+    """Return title and body of the daily sign of life, with what is open, info included."""
+    lines = [summary] if summary else []
+    lines.append(f"Open alerts: {len(firing) or 'none'}")
+    lines += [f"- {alert.condition.severity.value} {alert.title}" for alert in firing[:DIGEST_LINES]]
+    if len(firing) > DIGEST_LINES:
+        lines.append(f"and {len(firing) - DIGEST_LINES} more")
+    for channel in channels:
+        state = f"failing: {channel.error}" if channel.failures else "works"
+        lines.append(f"{channel.name}: {channel.delivered} delivered since the start, {state}")
+    return "The engine is alive", "\n".join(lines)
 
 
 def duration(ms: int) -> str:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "copies": "supervision.cli.copies:copies",
     "explain": "supervision.cli.copies:explain",
     "followers": "supervision.cli.followers:followers",
+    "alerts": "supervision.cli.alerts:alerts",
     "events": "supervision.cli.events:events",
     "db": "supervision.cli.database:database",
     "keys": "supervision.cli.keys:keys",

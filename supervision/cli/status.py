@@ -33,6 +33,8 @@ def status(engine: RunningEngine, as_json: bool) -> None:
     click.echo(f"master: {_master_words(answer['master'])}")
     for words in _key_words(answer["master"].get("key")):
         click.echo(f"  ! key: {words}")
+    if answer.get("alerts"):
+        click.echo(f"alerts: {_alert_words(answer['alerts'])}")
     rows = [row for follower in answer["followers"] for row in _rows(follower)]
     columns = ("follower", "exchange", "state", "equity>", "leg", "target>", "position>", "drift>", "note")
     print_table(columns, rows, empty="no followers: copytrader followers apply followers.toml")
@@ -80,6 +82,13 @@ def _key_words(key: Mapping[str, Any] | None) -> list[str]:
         return []
     words = [*key["refusals"], *key["warnings"]]
     return [*words, f"not checked: {key['trouble']}"] if key["trouble"] else words
+
+
+def _alert_words(alerts: Mapping[str, Any]) -> str:
+    firing = ", ".join(f"{count} {level}" for level, count in alerts["firing"].items()) or "none"
+    open_ = f", {alerts['unacknowledged']} not acknowledged" if alerts["unacknowledged"] else ""
+    names = ", ".join(channel["name"] for channel in alerts["channels"]) or "nobody"
+    return f"{firing}{open_}; told by {names}"
 
 
 def _rows(follower: Mapping[str, Any]) -> list[tuple[object, ...]]:

@@ -6,6 +6,7 @@ import attrs
 import trio
 
 from actors.ledger import LedgerDesk
+from actors.notifier_desk import NotifierDesk
 from exchanges.clock import Clock
 from model.ledger.secrets import SealingKeys
 from supervision.engine import Engine
@@ -45,6 +46,8 @@ class ServiceDesk:
     started_at: float = attrs.field(factory=trio.current_time)
     set_log_level: Callable[[str], None] = lambda level: None
     lag_s: Callable[[], float] = lambda: 0.0
+    alerts: NotifierDesk | None = None
+    """What the notifier works with; None where an engine has none."""
     changing: trio.Lock = attrs.field(factory=trio.Lock)
     """Held by whoever changes followers: the ledger and the engine are changed together."""
 

@@ -9,6 +9,7 @@ from supervision.control import Method, NoParams
 from supervision.control.connection import Subscribe
 from supervision.control.schema import MethodDescription
 from supervision.service import (
+    alerts,
     copies,
     flatten,
     followers,
@@ -33,6 +34,7 @@ _READS: tuple[tuple[str, type, Handler], ...] = (
     ("tree", NoParams, tree.tree),
     ("copies", copies.Copies, copies.copies),
     ("explain", copies.Explain, copies.explain),
+    ("alerts.list", alerts.ListAlerts, alerts.list_alerts),
     ("followers.list", NoParams, followers.list_followers),
     ("followers.get", followers.Name, followers.get_follower),
     ("followers.check", followers.Name, key_checks.check_follower),
@@ -45,6 +47,8 @@ _CHANGES: tuple[tuple[str, type, Handler], ...] = (
     ("pause", followers.ChangeOne, followers.pause),
     ("resume", followers.ChangeOne, followers.resume),
     ("keys.rotate", keys.Rotate, keys.rotate),
+    ("alerts.ack", alerts.Acknowledge, alerts.acknowledge),
+    ("alerts.test", alerts.TestChannels, alerts.test),
     ("actor.restart", process.Restart, process.restart),
     ("log.level", process.SetLogLevel, process.log_level),
     ("shutdown", process.Shutdown, process.shutdown),

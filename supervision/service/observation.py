@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from actors.ledger import LedgerStatus
-from actors.messages import Describe, FollowerStatus, MasterStatus
+from actors.messages import Describe, FollowerStatus, MasterStatus, NotifierStatus
 from actors.runtime import Address
 from supervision.service.desk import ServiceDesk
 from supervision.service.tree import quarantined_names
@@ -49,6 +49,8 @@ class Observation:
     ledger: LedgerStatus | None
     master: MasterStatus | None
     followers: tuple[FollowerSeen, ...]
+    alerts: NotifierStatus | None
+    """None: there is nobody who tells people, or he did not answer."""
     health: Health
     problems: tuple[str, ...]
 
@@ -63,6 +65,8 @@ async def observe(desk: ServiceDesk) -> Observation:
     engine = desk.engine
     asked = {"ledger": engine.address("ledger"), "pairing": engine.address("pairing")}
     asked |= {f"follower:{name}": address for name, address in engine.followers.items()}
+    if desk.alerts is not None:
+        asked["notifier"] = engine.address("notifier")
     answers = await ask_all(asked)
     quarantined = quarantined_names(engine)
     followers = [
@@ -71,12 +75,15 @@ async def observe(desk: ServiceDesk) -> Observation:
     ]
     followers += [_barred(name, why) for name, why in {**desk.barred, **engine.barred}.items()]
     ledger, master = answers.get("ledger"), answers.get("pairing")
+    alerts = answers.get("notifier")
     problems, starting = _judge(desk, ledger, master, followers)
+    problems += _judge_alerts(desk, alerts)
     health = Health.DEGRADED if problems else Health.STARTING if starting else Health.READY
     return Observation(
         ledger=ledger,
         master=master,
         followers=tuple(sorted(followers, key=lambda seen: seen.name)),
+        alerts=alerts,
         health=health,
         problems=tuple(problems or starting),
     )
@@ -151,6 +158,20 @@ def _judge(
     if desk.lag_s() > LAG_S_MAX:
         problems.append(f"event loop: {desk.lag_s():.1f} s late")
     return problems, starting
+
+
+def _judge_alerts(desk: ServiceDesk, alerts: NotifierStatus | None) -> list[str]:
+    """A failure to tell people is itself told, here where nothing has to be delivered (R16)."""
+    if desk.alerts is None:
+        return []
+    if alerts is None:
+        is_young = trio.current_time() - desk.started_at < START_GRACE_S
+        return [] if is_young else ["alerts: the notifier does not answer"]
+    return [
+        _with(f"alerts: {channel.name} does not deliver", channel.error)
+        for channel in alerts.channels
+        if channel.failures
+    ]
 
 
 def _with(what: str, detail: str) -> str:

@@ -25,6 +25,7 @@ async def status(desk: ServiceDesk, params: NoParams) -> object:
         "ledger": as_json(seen.ledger),
         "master": _master(desk, seen),
         "followers": [_follower(follower) for follower in seen.followers],
+        "alerts": _alerts(seen),
     }
 
 
@@ -52,6 +53,20 @@ async def positions(desk: ServiceDesk, params: NoParams) -> object:
 
 def _summary(seen: Observation) -> dict[str, object]:
     return {"ready": seen.ready, "health": seen.health.value, "problems": list(seen.problems)}
+
+
+def _alerts(seen: Observation) -> dict[str, object] | None:
+    """Return what fires, by loudness, and how the channels are."""
+    alerts = seen.alerts
+    if alerts is None:
+        return None
+    levels = [alert.condition.severity.value for alert in alerts.firing]
+    return {
+        "firing": {level: levels.count(level) for level in dict.fromkeys(levels)},
+        "unacknowledged": sum(alert.acknowledged_at_ms is None for alert in alerts.firing),
+        "channels": as_json(alerts.channels),
+        "lost": alerts.lost,
+    }
 
 
 def _master(desk: ServiceDesk, seen: Observation) -> dict[str, object]:

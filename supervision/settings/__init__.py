@@ -14,7 +14,6 @@ from supervision.settings.engine import (
     find_socket,
     load_settings,
     resolve_master,
-    resolve_notify_urls,
 )
 from supervision.settings.errors import ConfigError, ConfigErrors
 from supervision.settings.followers import (
@@ -24,6 +23,7 @@ from supervision.settings.followers import (
     parse_follower,
     parse_followers,
 )
+from supervision.settings.notify import NotifySettings, resolve_notify_url
 from supervision.settings.secret import Secret, SecretMissing, SecretRef, resolve_secret
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "MasterSecrets",
     "MasterSettings",
     "Network",
+    "NotifySettings",
     "Pacing",
     "Secret",
     "SecretMissing",
@@ -53,6 +54,6 @@ __all__ = [
     "parse_follower",
     "parse_followers",
     "resolve_master",
-    "resolve_notify_urls",
+    "resolve_notify_url",
     "resolve_secret",
 ]

@@ -13,7 +13,7 @@ import attrs
 from supervision.exits import OperatorError
 from supervision.settings.endpoints import VENUES, VenueAddresses, default_addresses, read_addresses
 from supervision.settings.files import read_toml
-from supervision.settings.notify import read_notify_urls
+from supervision.settings.notify import NotifySettings, read_notify
 from supervision.settings.secret import (
     REFERENCE,
     Secret,
@@ -95,8 +95,7 @@ class EngineSettings:
     master: MasterSettings
     endpoints: Mapping[str, VenueAddresses]
     """Every venue by name, named in the file or not."""
-    notify_urls: tuple[str, ...] = attrs.field(default=(), repr=False)
-    """As in the file: tokens are still `env:NAME`."""
+    notify: NotifySettings = attrs.field(factory=NotifySettings)
     max_open_age_s: float = 5.0
     pairing_wait_s: float = 1.0
     audit: AuditSettings = AuditSettings()
@@ -166,11 +165,6 @@ def resolve_master(settings: EngineSettings, env: Mapping[str, str]) -> MasterSe
     return MasterSecrets(api_key=found[0], api_secret=found[1])
 
 
-def resolve_notify_urls(settings: EngineSettings, env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the notification urls with their tokens. Raises: SecretMissing."""
-    return tuple(resolve_url(url, env) for url in settings.notify_urls)
-
-
 def _read_settings(top: Table, path: Path, env: Mapping[str, str]) -> EngineSettings:
     base = path.parent
     engine, secrets = top.table("engine"), top.table("secrets")
@@ -180,7 +174,7 @@ def _read_settings(top: Table, path: Path, env: Mapping[str, str]) -> EngineSett
         control_socket=_one_path(top.table("control"), "socket", base, DEFAULT_SOCKET) or Path(),
         master=_master(top),
         endpoints=_endpoints(top.table("endpoints")),
-        notify_urls=read_notify_urls(top.table("notify")),
+        notify=read_notify(top.table("notify")),
         max_open_age_s=engine.seconds("max_open_age_s", 5.0, low=0.1, high=300),
         pairing_wait_s=engine.seconds("pairing_wait_s", 1.0, low=0.05, high=60),
         audit=_audit(top.table("audit")),

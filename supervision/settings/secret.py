@@ -105,11 +105,6 @@ def _quoted(secret: Secret) -> Secret:
     return Secret(quote(secret.reveal(), safe=":"))
 
 
-def names_variables(url: str) -> bool:
-    """Tell whether ``url`` takes a part of it from the environment."""
-    return _ENV_IN_URL.search(url) is not None
-
-
 def _variable(name: str, env: Mapping[str, str]) -> str:
     if name not in env:
         raise SecretMissing(f"env:{name}: the variable is not set", hint=f"export {name}=...")

@@ -21,7 +21,7 @@ from supervision.settings import (
     find_config,
     load_settings,
     resolve_master,
-    resolve_notify_urls,
+    resolve_notify_url,
 )
 
 MINIMAL = """
@@ -291,12 +291,51 @@ def test_missing_secrets_are_all_named(tmp_path: Path) -> None:
         resolve_master(load(tmp_path, MINIMAL), {})
 
 
-def test_notify_urls_get_their_tokens_late(tmp_path: Path) -> None:
-    settings = load(tmp_path, FULL, DB_PASSWORD="database-password")
+def test_notify_urls_get_their_secrets_late_quoted_and_never_show_them(tmp_path: Path) -> None:
+    url = load(tmp_path, FULL, DB_PASSWORD="database-password").notify.urls[0]
+    place = tmp_path / "sid"
+    place.write_text("AC/12 3".replace(" ", "@"))
+    place.chmod(0o600)
 
-    assert resolve_notify_urls(settings, {"TELEGRAM_TOKEN": "1:tok"})[0] == "tgram://1:tok/123"
+    found = resolve_notify_url(url, tmp_path, {"TELEGRAM_TOKEN": "1:tok"})
+    other = resolve_notify_url(
+        "twilio://{file:sid}:env:TWILIO_TOKEN@+1555/+1556", tmp_path, {"TWILIO_TOKEN": "abcdef"}
+    )
+
+    assert found.reveal() == "tgram://1:tok/123"
+    assert other.reveal() == "twilio://AC%2F12%403:abcdef@+1555/+1556"
+    assert repr(found) == "***"
     with pytest.raises(SecretMissing, match="TELEGRAM_TOKEN"):
-        resolve_notify_urls(settings, {})
+        resolve_notify_url(url, tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('urls = ["tgram://123456:canary-token/2"]', "tgram:// with its secret"),
+        ('urls = ["zulip://bot@org/canary-token"]', "zulip:// with its secret"),
+        ('urls = ["json://me:canary-token@localhost/"]', "json:// with its secret"),
+        ('sms = ["canary-token"]', "twilio://env:TWILIO_SID"),
+        ('heartbeat_at = "9 o\'clock"', '"off"'),
+        ("escalate_after_s = 1", "seconds as a number from 10"),
+        ("escalate_after = 60", "did you mean escalate_after_s"),
+    ],
+)
+def test_what_is_wrong_in_notify_is_told_without_its_secrets(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        load(tmp_path, f"{MINIMAL}[notify]\n{line}\n")
+
+    assert words in caught.value.message
+    assert "canary" not in caught.value.message
+
+
+def test_notify_has_defaults_and_takes_urls_without_secrets(tmp_path: Path) -> None:
+    given = load(tmp_path, MINIMAL + '[notify]\nurls = ["json://localhost/x"]\nheartbeat_at = "off"\n').notify
+    default = load(tmp_path, MINIMAL).notify
+
+    assert (given.urls, given.heartbeat_minute) == (("json://localhost/x",), None)
+    assert (default.urls, default.sms, default.escalate_after_s) == ((), (), 300)
+    assert default.heartbeat_minute == 9 * 60
 
 
 def test_a_password_variable_that_is_not_set_is_an_error_of_the_file(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_every_commented_key_is_a_real_one_with_its_default(tmp_path: Path) -> N
     config, *_ = write_init_files(tmp_path)
     lines = config.read_text().splitlines()
     plain = [
-        line.removeprefix("# ") if line.startswith(("# [", "# urls")) or " = " in line else line
+        line.removeprefix("# ") if line.startswith(("# [", "# urls", "# sms")) or " = " in line else line
         for line in lines
     ]
     named = tmp_path / "named.toml"
@@ -37,7 +37,10 @@ def test_every_commented_key_is_a_real_one_with_its_default(tmp_path: Path) -> N
     full, short = load_settings(named, {}), load_settings(config, {})
 
     assert full.endpoints["bybit"].is_loopback
-    assert full.notify_urls == ("tgram://env:TELEGRAM_TOKEN/CHAT",)
+    assert full.notify.urls == ("tgram://env:TELEGRAM_TOKEN/CHAT",)
+    assert full.notify.sms[0].startswith("twilio://env:TWILIO_SID:env:TWILIO_TOKEN@")
+    times = (full.notify.heartbeat_minute, full.notify.escalate_after_s)
+    assert times == (short.notify.heartbeat_minute, short.notify.escalate_after_s)
     assert full.metrics_listen is not None
     assert (full.max_open_age_s, full.audit, full.log) == (short.max_open_age_s, short.audit, short.log)
 
