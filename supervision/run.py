@@ -11,6 +11,7 @@ import trio
 
 from actors.alert_channels import Channel
 from actors.bus import Bus
+from actors.events import FollowerBarred
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.notifier import Notifier
 from actors.notifier_desk import NotifierDesk
@@ -181,6 +182,10 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
     rows = await trio.to_thread.run_sync(process.store.followers)
     listen = process.settings.metrics_listen
     parts = make_parts(process, bus, on_pool_wait=_unheard if listen is None else waits.note)
+    roster = require_some(open_roster(rows, process.keys, exchanges=parts.venues, master=process.master))
+    for name, why in roster.barred.items():
+        log.critical("follower.barred", follower=name, why=why)
+        bus.publish(FollowerBarred(follower=name, why=why))
     heartbeat = HeartbeatWords()
     alerts = make_notifier_desk(
         process.settings.notify,
@@ -192,9 +197,6 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
         last_end=await take_last_end(parts.ledger),
     )
     parts = attrs.evolve(parts, make_notifier=partial(Notifier, desk=alerts))
-    roster = require_some(open_roster(rows, process.keys, exchanges=parts.venues, master=process.master))
-    for name, why in roster.barred.items():
-        log.critical("follower.barred", follower=name, why=why)
     engine = Engine(parts, roster.accounts, report=bus.publish)
     desk = make_desk(process, engine, roster, words, stop, probe, alerts)
     heartbeat.observe = partial(observe, desk)

@@ -32,8 +32,8 @@ def list_alerts(engine: RunningEngine, everything: bool, limit: int, as_json: bo
     if not answer["channels"]:
         click.echo("nobody is told: set [notify] urls in the configuration")
         return
-    columns = ("channel", "for", "queued>", "delivered>", "dropped>", "state")
-    print_table(columns, [_channel_row(it) for it in answer["channels"]], empty="")
+    channels = [_channel_row(channel) for channel in answer["channels"]]
+    print_table(("channel", "for", "queued>", "delivered>", "dropped>", "state"), channels, empty="")
     _warn(answer)
 
 
