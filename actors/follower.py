@@ -564,7 +564,7 @@ class Follower(TrioActor):
         else:
             if self._unreadable:
                 self._unreadable = False
-                self._tell_state(self._state())
+                self._tell_state(self._state(), self._why_held())
 
     async def _write_late_outcomes(self) -> None:
         while True:

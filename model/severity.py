@@ -12,3 +12,8 @@ class Severity(Enum):
     """Look at it today."""
     CRITICAL = "critical"
     """Look at it now."""
+
+    @property
+    def rank(self) -> int:
+        """The louder, the larger."""
+        return (Severity.INFO, Severity.WARNING, Severity.CRITICAL).index(self)

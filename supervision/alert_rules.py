@@ -9,8 +9,10 @@ from model.alerts import conditions as on
 from model.alerts.alert import Sighting
 from model.alerts.conditions import Condition
 from model.copy import CopyState
+from model.finding import FindingKind
 from model.order import OrderState
 from model.reasons import Reason
+from model.severity import Severity
 from supervision import events as watched
 from supervision.reason_words import REASON_WORDS
 from supervision.redaction import REDACTOR
@@ -20,7 +22,7 @@ Rule = Callable[[Any], Iterable[Sighting]]
 SILENT_REASONS = frozenset(
     {Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT, Reason.ROUNDED_TO_ZERO, Reason.DUPLICATE, Reason.SUPERSEDED}
     | {Reason.NOT_JOINED, Reason.PAUSED, Reason.CLOSE_ONLY, Reason.ENGINE_STOPPING, Reason.SYMBOL_DENIED}
-    | {Reason.SYMBOL_NOT_ALLOWED, Reason.DEFERRED}
+    | {Reason.SYMBOL_NOT_ALLOWED, Reason.DEFERRED, Reason.DRY_RUN, Reason.REMOVED}
 )
 """Of skips that somebody asked for, or that are no loss."""
 QUIET_REASONS = frozenset(
@@ -38,6 +40,13 @@ LOUD_REASONS = frozenset(
     | {Reason.ORDER_UNKNOWN, Reason.ORDER_LOST, Reason.LEDGER_UNREACHABLE, Reason.CRASHED}
 )
 """Of skips that say that something is wrong."""
+
+
+OF_A_FOLLOWER = (
+    *(on.FOLLOWER_QUARANTINED, on.FOLLOWER_BARRED, on.FOLLOWER_STREAM_LOST, on.FOLLOWER_UNREADABLE),
+    *(on.FOLLOWER_HELD_BACK, on.LIMIT_BREACHED, on.FLATTEN_STUCK),
+)
+"""Conditions whose subject is a follower's name."""
 
 
 def _yes(condition: Condition, subject: str = "", detail: str = "") -> Sighting:
@@ -92,13 +101,63 @@ def _follower_state(event: told.FollowerStateChanged) -> Iterable[Sighting]:
         case "starting":
             if detail:
                 yield _yes(on.FOLLOWER_UNREADABLE, name, detail)
-        case "ready" | "paused" | "close_only":
+        case state:
             for over in (on.FOLLOWER_UNREADABLE, on.FOLLOWER_BARRED, on.FOLLOWER_QUARANTINED):
                 yield _no(over, name)
-            if event.state == "ready":
+            if state == "ready":
                 yield _no(on.FOLLOWER_HELD_BACK, name)
+                yield _no(on.LIMIT_BREACHED, name)
             else:
-                yield _yes(on.FOLLOWER_HELD_BACK, name, event.state)
+                yield _yes(on.FOLLOWER_HELD_BACK, name, f"{state}: {detail}" if detail else state)
+
+
+def _flatten(event: told.FlattenMoved) -> Iterable[Sighting]:
+    if event.state == "waiting":
+        detail = "; ".join(part for part in (", ".join(event.left), event.detail) if part)
+        yield _yes(on.FLATTEN_STUCK, event.follower, detail)
+    elif event.state in ("done", "given_up"):
+        yield _no(on.FLATTEN_STUCK, event.follower)
+
+
+def _removed(event: told.FollowerRemoved) -> Iterable[Sighting]:
+    """Whatever was the matter with it is the matter of nobody any more."""
+    for over in OF_A_FOLLOWER:
+        yield _no(over, event.follower)
+    if event.left:
+        yield _yes(on.FOLLOWER_LEFT, event.follower)
+
+
+def _leg_of(event: told.DriftFound | told.DriftResolved) -> str:
+    leverage = " leverage" if event.kind is FindingKind.LEVERAGE_MISMATCH else ""
+    return f"{event.follower} {event.symbol}:{event.position_idx}{leverage}"
+
+
+def _drift(event: told.DriftFound) -> Iterable[Sighting]:
+    is_critical = event.severity is Severity.CRITICAL
+    loud, other = (on.DRIFT_CRITICAL, on.DRIFT) if is_critical else (on.DRIFT, on.DRIFT_CRITICAL)
+    kind, cause = event.kind.value.replace("_", " "), event.cause.value.replace("_", " ")
+    wanted = "unknown" if event.expected is None else event.expected
+    because = "" if event.reason is None else f": {REASON_WORDS[event.reason.value]}"
+    mending = " It is being mended." if event.repaired else ""
+    detail = (
+        f"{kind}, expected {wanted}, actual {event.actual}, {event.deviation_pct} % off ({cause}{because})."
+    )
+    yield _no(other, _leg_of(event))
+    yield Sighting(
+        condition=loud,
+        subject=REDACTOR.text(_leg_of(event)),
+        detail=REDACTOR.text(detail + mending),
+        again=event.again,
+    )
+
+
+def _drift_over(event: told.DriftResolved) -> Iterable[Sighting]:
+    yield _no(on.DRIFT, _leg_of(event))
+    yield _no(on.DRIFT_CRITICAL, _leg_of(event))
+
+
+def _place(event: told.ForeignPositionSeen | told.PositionAdopted | told.HandSeen) -> str:
+    return f"{event.follower} {event.symbol}:{event.position_idx}"
 
 
 def _trouble(event: told.TroubleMet) -> Iterable[Sighting]:
@@ -125,12 +184,23 @@ RULES: Mapping[type, Rule] = {
     told.FollowerStateChanged: _follower_state,
     told.FollowerBarred: lambda event: [_yes(on.FOLLOWER_BARRED, event.follower, event.why)],
     told.ForeignPositionSeen: lambda event: [
+        _yes(on.FOREIGN_POSITION, _place(event), f"It holds {event.size}.")
+    ],
+    told.PositionAdopted: lambda event: [_no(on.FOREIGN_POSITION, _place(event))],
+    told.HandSeen: lambda event: [
+        _yes(on.HAND_SEEN, _place(event), f"Expected {event.expected}, it is {event.size}.")
+    ],
+    told.RiskLimitBreached: lambda event: [
         _yes(
-            on.FOREIGN_POSITION,
-            f"{event.follower} {event.symbol}:{event.position_idx}",
-            f"It holds {event.size}.",
+            on.LIMIT_BREACHED,
+            event.follower,
+            f"{event.limit} {event.allowed}: equity {event.equity}, measured from {event.measured_from}.",
         )
     ],
+    told.FlattenMoved: _flatten,
+    told.FollowerRemoved: _removed,
+    told.DriftFound: _drift,
+    told.DriftResolved: _drift_over,
     told.FrameUnreadable: lambda event: [_yes(on.FRAME_UNREADABLE, event.account, event.error)],
     told.TroubleMet: _trouble,
     told.LedgerStateChanged: lambda event: [

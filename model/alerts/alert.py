@@ -37,6 +37,8 @@ class Sighting:
     """What happened, in words; without secrets."""
     present: bool = True
     """False: it is over."""
+    again: bool = False
+    """Tell it anew though it is known: it has moved by enough."""
 
     @property
     def key(self) -> str:

@@ -10,7 +10,8 @@ from enum import Enum
 import attrs
 
 from model.alerts.alert import Alert, AlertState, Sighting, begin_alert, make_alert_id
-from model.alerts.conditions import ALERTS_LOST, Condition, Severity
+from model.alerts.conditions import ALERTS_LOST, Condition
+from model.severity import Severity
 
 ALERTS_MAX = 2_000
 CHANGED_MAX = 4_000
@@ -56,6 +57,7 @@ class AlertBook:
         """
         self._escalate_after_ms = escalate_after_ms
         self._open: dict[str, Alert] = {}
+        self._again: set[str] = set()
         self._escalated_at: dict[str, int] = {}
         self._changed: dict[str, Alert] = {}
         self.lost = 0
@@ -90,6 +92,8 @@ class AlertBook:
                 calm_since_ms=None,
             )
             self._put(again)
+            if sighting.again and alert.state is AlertState.FIRING:
+                self._again.add(alert.key)
         elif len(self._open) < ALERTS_MAX or sighting.condition is ALERTS_LOST:
             self._put(begin_alert(sighting, now_ms))
         else:
@@ -168,8 +172,9 @@ class AlertBook:
     def _go_on(self, alert: Alert, now_ms: int) -> list[Notice]:
         if now_ms >= _over_at(alert):
             return self._end(alert, now_ms)
-        repeat_at_ms = _repeat_at(alert)
+        repeat_at_ms = now_ms if alert.key in self._again else _repeat_at(alert)
         if repeat_at_ms is not None and now_ms >= repeat_at_ms:
+            self._again.discard(alert.key)
             again = attrs.evolve(alert, told_at_ms=now_ms, count_told=alert.count, repeats=alert.repeats + 1)
             self._put(again)
             return [Notice(NoticeKind.REPEATED, again)]
@@ -178,6 +183,7 @@ class AlertBook:
     def _end(self, alert: Alert, now_ms: int) -> list[Notice]:
         ended = attrs.evolve(alert, state=AlertState.ENDED, ended_at_ms=now_ms)
         del self._open[alert.key]
+        self._again.discard(alert.key)
         self._changed[ended.alert_id] = ended
         was_said = alert.calm_since_ms is not None and alert.condition.tells_its_end
         return [Notice(NoticeKind.RESOLVED, ended)] if was_said else []
@@ -254,7 +260,12 @@ def _over_at(alert: Alert) -> int:
 def _repeat_at(alert: Alert) -> int | None:
     """Return when it is told again: a condition that lasts, or an incident that was seen again."""
     every_ms = REPEAT_MS[alert.condition.severity]
-    if every_ms is None or alert.acknowledged_at_ms is not None or alert.calm_since_ms is not None:
+    if (
+        every_ms is None
+        or not alert.condition.repeats
+        or alert.acknowledged_at_ms is not None
+        or alert.calm_since_ms is not None
+    ):
         return None
     if alert.condition.quiet_s is not None and alert.count == alert.count_told:
         return None

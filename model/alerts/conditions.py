@@ -4,24 +4,11 @@ A condition's ``what`` may name its ``{subject}``: a follower, an account, an ac
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from typing import Any
 
 import attrs
 
-
-class Severity(Enum):
-    """How loud an alert is."""
-
-    INFO = "info"
-    """Told with the daily heartbeat only."""
-    WARNING = "warning"
-    CRITICAL = "critical"
-    """Told at once; by SMS too when nobody acknowledges it, or when nothing else delivers it."""
-
-    @property
-    def rank(self) -> int:
-        """The louder, the larger."""
-        return (Severity.INFO, Severity.WARNING, Severity.CRITICAL).index(self)
+from model.severity import Severity
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +17,7 @@ class Condition:
 
     name: str
     severity: Severity
+    """Info is told with the daily heartbeat only; critical at once, and by SMS if nobody acknowledges it."""
     what: str
     meaning: str
     action: str
@@ -39,6 +27,9 @@ class Condition:
     """Of what has no end that is said: it is over when nobody saw it for so long, and that is not told."""
     calm_s: float = 60.0
     """Of what has one: the end is believed, and told, after so long without a relapse."""
+
+    repeats: bool = True
+    """False where whoever sees it says when it has to be told again."""
 
     @property
     def tells_its_end(self) -> bool:
@@ -50,17 +41,17 @@ MINUTE_S = 60.0
 HOUR_S = 3_600.0
 
 
-def _critical(name: str, what: str, meaning: str, action: str, **times: float) -> Condition:
+def _critical(name: str, what: str, meaning: str, action: str, **times: Any) -> Condition:
     return Condition(
         name=name, severity=Severity.CRITICAL, what=what, meaning=meaning, action=action, **times
     )
 
 
-def _warning(name: str, what: str, meaning: str, action: str, **times: float) -> Condition:
+def _warning(name: str, what: str, meaning: str, action: str, **times: Any) -> Condition:
     return Condition(name=name, severity=Severity.WARNING, what=what, meaning=meaning, action=action, **times)
 
 
-def _info(name: str, what: str, meaning: str, action: str, **times: float) -> Condition:
+def _info(name: str, what: str, meaning: str, action: str, **times: Any) -> Condition:
     return Condition(name=name, severity=Severity.INFO, what=what, meaning=meaning, action=action, **times)
 
 
@@ -184,6 +175,51 @@ FOREIGN_POSITION = _warning(
     "Close it, or keep it by hand.",
     quiet_s=24 * HOUR_S,
 )
+HAND_SEEN = _warning(
+    "hand_seen",
+    "{subject}: somebody else traded beside a copy",
+    "What they did counts as the engine's until the leg is flat.",
+    "Look at the account; let one of the two trade there.",
+    quiet_s=24 * HOUR_S,
+)
+LIMIT_BREACHED = _critical(
+    "limit_breached",
+    "{subject} lost more than it may",
+    "It only closes from now on, until an operator resumes it.",
+    "See `copytrader status`; `copytrader followers resume NAME` lets it open again.",
+    calm_s=0.0,
+)
+FLATTEN_STUCK = _warning(
+    "flatten_stuck",
+    "{subject} cannot be flattened yet",
+    "Something is in the way of closing all that is held; it is tried on.",
+    "See `copytrader positions` and the venue's status page.",
+    hold_s=MINUTE_S,
+    calm_s=0.0,
+)
+FOLLOWER_LEFT = _warning(
+    "follower_left",
+    "{subject} was removed, perhaps with positions",
+    "Nobody looks after what it holds any more.",
+    "Close it on the venue, or add the follower again.",
+    quiet_s=24 * HOUR_S,
+)
+DRIFT = _warning(
+    "drift",
+    "{subject} is not where it should be",
+    "The follower and the master differ, for longer than the grace period.",
+    "See `copytrader audit`; the follower's repair policy says what mends it by itself.",
+    calm_s=0.0,
+    repeats=False,
+)
+DRIFT_CRITICAL = _critical(
+    "drift_critical",
+    "{subject} holds what the master does not",
+    "It is on the wrong side, or in what the master has left: it can lose what nobody wants to risk.",
+    "See `copytrader audit`; close it on the venue if it is not mended at once.",
+    calm_s=0.0,
+    repeats=False,
+)
 FRAME_UNREADABLE = _warning(
     "frame_unreadable",
     "{subject}: a message of the venue could not be read",
@@ -242,7 +278,8 @@ CONDITIONS: Mapping[str, Condition] = {
         *(LEDGER_AWAY, FOLLOWER_QUARANTINED, FOLLOWER_BARRED, FOLLOWER_STREAM_LOST, FOLLOWER_UNREADABLE),
         *(FOLLOWER_HELD_BACK, COPY_FAILED, OPENING_MISSED, COPY_HELD, COPY_PASSED_OVER, ORDER_UNKNOWN),
         *(FOREIGN_POSITION, FRAME_UNREADABLE, TROUBLE, ACTOR_CRASHED, ACTOR_HUNG, CHANNEL_DOWN),
-        *(EVENTS_MISSED, ALERTS_LOST),
+        *(EVENTS_MISSED, ALERTS_LOST, HAND_SEEN, LIMIT_BREACHED, FLATTEN_STUCK, FOLLOWER_LEFT),
+        *(DRIFT, DRIFT_CRITICAL),
     )
 }
 """By name, as the ledger keeps them."""

@@ -4,7 +4,7 @@ from enum import Enum
 
 import attrs
 
-from model.alerts.conditions import Severity
+from model.severity import Severity
 
 
 class ChannelKind(Enum):

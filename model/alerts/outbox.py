@@ -11,7 +11,6 @@ import attrs
 
 from model.alerts.alert import Alert
 from model.alerts.book import Notice, NoticeKind
-from model.alerts.conditions import Severity
 from model.alerts.message import (
     ChannelKind,
     ChannelStatus,
@@ -21,6 +20,7 @@ from model.alerts.message import (
     MessageState,
 )
 from model.alerts.words import alert_body, alert_title, digest, sms_text
+from model.severity import Severity
 
 GATHER_MS = 10_000
 """What is not critical waits so long for company."""

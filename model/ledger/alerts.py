@@ -8,11 +8,12 @@ import peewee
 
 from model.alerts.alert import Alert, AlertState
 from model.alerts.book import ESCALATE_AGAIN_MS
-from model.alerts.conditions import CONDITIONS, Severity
+from model.alerts.conditions import CONDITIONS
 from model.alerts.message import Message, MessageKind, MessageState
 from model.alerts.outbox import DAY_MS
 from model.ledger.bulk import insert_rows
 from model.ledger.tables import AlertMessageRow, AlertRow
+from model.severity import Severity
 
 _ALERT_COLUMNS = (
     *("alert_id", "condition", "subject", "detail", "state", "began_at_ms", "seen_at_ms", "count"),

@@ -11,14 +11,17 @@ import supervision.events
 from actors import events as told
 from model.alerts import conditions
 from model.alerts.alert import Sighting
-from model.alerts.conditions import CONDITIONS, Condition, Severity
+from model.alerts.conditions import CONDITIONS, Condition
 from model.copy import CopyState
+from model.finding import Cause, FindingKind
 from model.order import OrderState
 from model.reasons import Reason
+from model.severity import Severity
 from supervision import events as watched
 from supervision.alert_rules import (
     LOUD_REASONS,
     NOT_ALERTS,
+    OF_A_FOLLOWER,
     QUIET_REASONS,
     RULES,
     SILENT_REASONS,
@@ -97,6 +100,25 @@ def state(word: str, detail: str = "") -> told.FollowerStateChanged:
     return told.FollowerStateChanged(follower="alice", state=word, detail=detail)
 
 
+def drift(**other: Any) -> told.DriftFound:
+    facts: dict[str, Any] = {
+        "follower": "alice",
+        "exchange": "bybit",
+        "symbol": "X",
+        "position_idx": 0,
+        "kind": FindingKind.SIZE_MISMATCH,
+        "cause": Cause.MISSED,
+        "severity": Severity.WARNING,
+        "expected": "2",
+        "actual": "1",
+        "deviation_pct": "50",
+        "reason": Reason.MARGIN_INSUFFICIENT,
+        "again": False,
+        "repaired": True,
+    }
+    return told.DriftFound(**{**facts, **other})
+
+
 def crashed(*, expected: bool) -> watched.ActorCrashed:
     return watched.ActorCrashed(name="pairing", generation=1, error="KeyError: x", expected=expected)
 
@@ -141,12 +163,49 @@ ORDER = "order_unknown:order ab12 of alice"
         (
             state("ready"),
             {"-follower_unreadable:alice", "-follower_barred:alice", "-follower_quarantined:alice"}
-            | {"-follower_held_back:alice"},
+            | {"-follower_held_back:alice", "-limit_breached:alice"},
         ),
         (
             state("paused"),
             {"-follower_unreadable:alice", "-follower_barred:alice", "-follower_quarantined:alice"}
             | {"+follower_held_back:alice"},
+        ),
+        (told.FlattenMoved(follower="alice", state="started"), set()),
+        (told.FlattenMoved(follower="alice", state="waiting", left=("X",)), {"+flatten_stuck:alice"}),
+        (told.FlattenMoved(follower="alice", state="done"), {"-flatten_stuck:alice"}),
+        (
+            told.PositionAdopted(follower="alice", symbol="X", position_idx=0, size="1", at_once=True),
+            {"-foreign_position:alice X:0"},
+        ),
+        (
+            told.HandSeen(follower="alice", symbol="X", position_idx=0, expected="1", size="2"),
+            {"+hand_seen:alice X:0"},
+        ),
+        (
+            told.RiskLimitBreached(
+                follower="alice", limit="daily_loss", allowed="0.1", equity="8", measured_from="10"
+            ),
+            {"+limit_breached:alice"},
+        ),
+        (told.FollowerRemoved(follower="alice", left=False), {f"-{it.name}:alice" for it in OF_A_FOLLOWER}),
+        (
+            told.FollowerRemoved(follower="alice", left=True),
+            {f"-{it.name}:alice" for it in OF_A_FOLLOWER} | {"+follower_left:alice"},
+        ),
+        (drift(), {"+drift:alice X:0", "-drift_critical:alice X:0"}),
+        (
+            drift(kind=FindingKind.WRONG_SIDE, severity=Severity.CRITICAL),
+            {"-drift:alice X:0", "+drift_critical:alice X:0"},
+        ),
+        (
+            drift(kind=FindingKind.LEVERAGE_MISMATCH),
+            {"+drift:alice X:0 leverage", "-drift_critical:alice X:0 leverage"},
+        ),
+        (
+            told.DriftResolved(
+                follower="alice", exchange="bybit", symbol="X", position_idx=0, kind=FindingKind.WRONG_SIDE
+            ),
+            {"-drift:alice X:0", "-drift_critical:alice X:0"},
         ),
         (told.FollowerBarred(follower="alice", why="no key"), {"+follower_barred:alice"}),
         (
@@ -194,6 +253,16 @@ def test_trouble_is_one_whatever_numbers_and_details_it_has() -> None:
     assert slow[0].key == slow[1].key == "trouble:ledger (waited # s)"
     assert slow[1].detail == "waited 0.97 s: 97 of 5"
     assert other.key != slow[0].key
+
+
+def test_a_drift_is_told_with_its_numbers_and_again_when_the_auditor_says_so() -> None:
+    (_, first), (_, moved_on) = sightings_of(drift()), sightings_of(drift(again=True))
+
+    assert first.detail == (
+        "size mismatch, expected 2, actual 1, 50 % off (missed: the follower's margin does not suffice). "
+        "It is being mended."
+    )
+    assert (first.again, moved_on.again) == (False, True)
 
 
 def test_a_reason_is_told_in_words() -> None:

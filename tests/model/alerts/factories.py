@@ -4,7 +4,8 @@ from typing import Any
 
 from model.alerts.alert import Alert, AlertState, Sighting, make_alert_id
 from model.alerts.book import AlertBook, Notice
-from model.alerts.conditions import Condition, Severity
+from model.alerts.conditions import Condition
+from model.severity import Severity
 
 T0 = 1_790_000_000_000
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from model.alerts.alert import AlertState, Sighting
 from model.alerts.book import ALERTS_MAX, ESCALATE_AGAIN_MS, REPEAT_MS, AlertBook, NoticeKind
-from model.alerts.conditions import ALERTS_LOST, Condition, Severity
+from model.alerts.conditions import ALERTS_LOST, Condition
+from model.severity import Severity
 from tests.model.alerts.factories import T0, Story, condition, make_alert, no, yes
 
 HELD = condition("held", hold_s=60.0, calm_s=60.0)
@@ -83,6 +84,17 @@ def test_a_warning_repeats_every_six_hours_and_info_never() -> None:
         (43_200, "repeated"),
     ]
     assert [kind for _, kind, key in story.told if key.startswith("info")] == ["fired"]
+
+
+def test_what_is_told_again_only_when_it_has_moved() -> None:
+    drift = condition("drift", calm_s=0.0, repeats=False)
+    story = Story(AlertBook(escalate_after_ms=None))
+    story.at(0, yes(drift))
+    story.at(50_000, yes(drift))
+
+    assert story.at(50_001, Sighting(condition=drift, subject="alice", again=True)) == ["repeated"]
+    assert story.at(90_000) == []
+    assert [kind for _, kind, _ in story.told] == ["fired", "repeated"]
 
 
 def test_an_incident_is_over_when_it_was_quiet_and_that_is_not_told() -> None:

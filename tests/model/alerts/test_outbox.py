@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.alerts.book import Notice, NoticeKind
-from model.alerts.conditions import Condition, Severity
+from model.alerts.conditions import Condition
 from model.alerts.message import ChannelKind, Delivery, Message, MessageState
 from model.alerts.outbox import QUEUED_MAX, SMS_A_DAY, Outbox, Plan
+from model.severity import Severity
 from tests.model.alerts.factories import T0, condition, make_alert
 
 MAIN, SMS = ("tgram", ChannelKind.MAIN), ("twilio", ChannelKind.SMS)

@@ -4,10 +4,11 @@ from typing import Any
 
 from model.alerts.alert import Alert, AlertState
 from model.alerts.book import ESCALATE_AGAIN_MS
-from model.alerts.conditions import MASTER_STREAM_LOST, ORDER_UNKNOWN, Severity
+from model.alerts.conditions import MASTER_STREAM_LOST, ORDER_UNKNOWN
 from model.alerts.message import Message, MessageKind, MessageState
 from model.ledger import Store
 from model.ledger.retention import KEEP_MESSAGES_MS, KEEP_MS
+from model.severity import Severity
 from tests.model.alerts.factories import T0, condition, make_alert
 
 ODD = "it's \u20ac, \u00fc, '; DROP TABLE alerts --"
