@@ -29,6 +29,7 @@ QUIET_REASONS = frozenset(
     {Reason.BELOW_MIN_QUANTITY, Reason.BELOW_MIN_NOTIONAL, Reason.ABOVE_MAX_QUANTITY, Reason.LEVERAGE_TIER}
     | {Reason.SYMBOL_NOT_LISTED, Reason.SYMBOL_NOT_TRADING, Reason.LIMIT_NOTIONAL, Reason.LIMIT_POSITIONS}
     | {Reason.LIMIT_NOTIONAL_PER_SYMBOL, Reason.MAX_BASIS, Reason.PRICE_MOVED, Reason.FOREIGN_POSITION}
+    | {Reason.KEY_REFUSED}
 )
 """Of skips that follow from the venue's rules or the follower's own limits."""
 LOUD_REASONS = frozenset(
@@ -38,13 +39,14 @@ LOUD_REASONS = frozenset(
     | {Reason.LEVERAGE_FAILED, Reason.MARGIN_INSUFFICIENT, Reason.LIMIT_MIN_EQUITY, Reason.LIMIT_DAILY_LOSS}
     | {Reason.LIMIT_DRAWDOWN, Reason.VENUE_REJECTED, Reason.VENUE_UNREACHABLE, Reason.CLOCK_OFFSET}
     | {Reason.ORDER_UNKNOWN, Reason.ORDER_LOST, Reason.LEDGER_UNREACHABLE, Reason.CRASHED}
+    | {Reason.KEY_UNCHECKED}
 )
 """Of skips that say that something is wrong."""
 
 
 OF_A_FOLLOWER = (
     *(on.FOLLOWER_QUARANTINED, on.FOLLOWER_BARRED, on.FOLLOWER_STREAM_LOST, on.FOLLOWER_UNREADABLE),
-    *(on.FOLLOWER_HELD_BACK, on.LIMIT_BREACHED, on.FLATTEN_STUCK),
+    *(on.FOLLOWER_HELD_BACK, on.LIMIT_BREACHED, on.FLATTEN_STUCK, on.KEY_REFUSED, on.KEY_WARNING),
 )
 """Conditions whose subject is a follower's name."""
 
@@ -109,6 +111,19 @@ def _follower_state(event: told.FollowerStateChanged) -> Iterable[Sighting]:
                 yield _no(on.LIMIT_BREACHED, name)
             else:
                 yield _yes(on.FOLLOWER_HELD_BACK, name, f"{state}: {detail}" if detail else state)
+
+
+def _key_accepted(event: told.KeyAccepted) -> Iterable[Sighting]:
+    yield _no(on.KEY_REFUSED, event.account)
+    if event.warnings:
+        yield _yes(on.KEY_WARNING, event.account, "; ".join(event.warnings))
+    else:
+        yield _no(on.KEY_WARNING, event.account)
+
+
+def _key_refused(event: told.KeyRefused) -> Iterable[Sighting]:
+    reduces = " What was opened with it is still closed with it." if event.may_reduce else ""
+    yield _yes(on.KEY_REFUSED, event.account, "; ".join(event.why) + "." + reduces)
 
 
 def _flatten(event: told.FlattenMoved) -> Iterable[Sighting]:
@@ -197,6 +212,8 @@ RULES: Mapping[type, Rule] = {
             f"{event.limit} {event.allowed}: equity {event.equity}, measured from {event.measured_from}.",
         )
     ],
+    told.KeyAccepted: _key_accepted,
+    told.KeyRefused: _key_refused,
     told.FlattenMoved: _flatten,
     told.FollowerRemoved: _removed,
     told.DriftFound: _drift,

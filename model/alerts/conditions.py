@@ -189,6 +189,21 @@ LIMIT_BREACHED = _critical(
     "See `copytrader status`; `copytrader followers resume NAME` lets it open again.",
     calm_s=0.0,
 )
+KEY_REFUSED = _critical(
+    "key_refused",
+    "the key of {subject} is refused",
+    "It may do too much or too little, so nothing is opened with it.",
+    "Make a key that may trade but neither withdraw nor transfer (the master's: read only) and apply it.",
+    calm_s=0.0,
+)
+KEY_WARNING = _warning(
+    "key_warning",
+    "the key of {subject} should be changed",
+    "It may be used, but something about it is not as it should be.",
+    "See `copytrader followers check NAME`, or `copytrader status` for the master.",
+    calm_s=0.0,
+    repeats=False,
+)
 FLATTEN_STUCK = _warning(
     "flatten_stuck",
     "{subject} cannot be flattened yet",
@@ -279,7 +294,7 @@ CONDITIONS: Mapping[str, Condition] = {
         *(FOLLOWER_HELD_BACK, COPY_FAILED, OPENING_MISSED, COPY_HELD, COPY_PASSED_OVER, ORDER_UNKNOWN),
         *(FOREIGN_POSITION, FRAME_UNREADABLE, TROUBLE, ACTOR_CRASHED, ACTOR_HUNG, CHANNEL_DOWN),
         *(EVENTS_MISSED, ALERTS_LOST, HAND_SEEN, LIMIT_BREACHED, FLATTEN_STUCK, FOLLOWER_LEFT),
-        *(DRIFT, DRIFT_CRITICAL),
+        *(DRIFT, DRIFT_CRITICAL, KEY_REFUSED, KEY_WARNING),
     )
 }
 """By name, as the ledger keeps them."""

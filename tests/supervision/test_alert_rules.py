@@ -170,6 +170,15 @@ ORDER = "order_unknown:order ab12 of alice"
             {"-follower_unreadable:alice", "-follower_barred:alice", "-follower_quarantined:alice"}
             | {"+follower_held_back:alice"},
         ),
+        (told.KeyAccepted(account="alice"), {"-key_refused:alice", "-key_warning:alice"}),
+        (
+            told.KeyAccepted(account="alice", warnings=("expires in 3 days",)),
+            {"-key_refused:alice", "+key_warning:alice"},
+        ),
+        (
+            told.KeyRefused(account="master", why=("may withdraw",), may_reduce=True),
+            {"+key_refused:master"},
+        ),
         (told.FlattenMoved(follower="alice", state="started"), set()),
         (told.FlattenMoved(follower="alice", state="waiting", left=("X",)), {"+flatten_stuck:alice"}),
         (told.FlattenMoved(follower="alice", state="done"), {"-flatten_stuck:alice"}),
