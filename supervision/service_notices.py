@@ -41,7 +41,8 @@ async def _feed_watchdog(desk: ServiceDesk, manager: ServiceManager) -> None:
     An unreachable ledger or venue is no reason: reductions go on, and a restart mends neither (R18).
     """
     while manager.watchdog_s is not None:
-        if all(desk.engine.root.silence_s(name) < SILENCE_S_MAX for name in CRITICAL):
+        nodes = [desk.engine.root.describe_actor(name) for name in CRITICAL]
+        if all((node.heartbeat_age_s or 0.0) < SILENCE_S_MAX for node in nodes):
             manager.tell("WATCHDOG=1")
         await trio.sleep(manager.watchdog_s / 3)
 

@@ -1,6 +1,7 @@
 """How everybody is, asked one after the other, slowly: a thousand questions at once would hold up copies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ from actors.messages import Describe, FollowerStatus, LegStatus, MasterStatus
 from actors.runtime import Address
 from model.amounts import decimal_from_text
 from supervision.engine import Engine
-from supervision.supervisor import TreeNode
+from supervision.supervisor import TreeNode, UnknownName
 
 ROUND_S = 15.0
 STEP_S_MAX = 1.0
@@ -34,19 +35,30 @@ class Census:
 
     async def go_round(self, engine: Engine, *, period_s: float = ROUND_S) -> None:
         """Ask everyone once, spread over ``period_s``."""
+        inboxes: dict[str, int] = {}
+        silences: dict[str, float] = {}
+
+        def look(*names: str) -> None:
+            for node in _nodes(engine, names):
+                kind = node.name.partition(":")[0]
+                inboxes[kind] = max(inboxes.get(kind, 0), node.mailbox_depth or 0)
+                silences[kind] = max(silences.get(kind, 0.0), node.heartbeat_age_s or 0.0)
+
         self.ledger = await _ask(engine.address("ledger"))
         self.master = await _ask(engine.address("pairing"))
         names = list(engine.followers)
         for name in set(self.followers) - set(names):
             del self.followers[name]
         pause_s = min(STEP_S_MAX, period_s / (len(names) + 1))
+        look("ledger", "pairing", "master_stream", *(f"marks:{name}" for name in engine.parts.venues))
         for name in names:
             address = engine.followers.get(name)
             if address is not None:
+                look(f"stream:{name}", f"follower:{name}")
                 self.followers[name] = await _ask(address)
             await trio.sleep(pause_s)
         await trio.sleep(max(0.0, period_s - pause_s * len(names)))
-        await self._look_at_tree(engine)
+        self.inboxes, self.silences = inboxes, silences
         self.states = self._count_states(engine)
 
     @property
@@ -70,17 +82,6 @@ class Census:
             if status is not None and status.state in ("paused", "close_only"):
                 yield name
 
-    async def _look_at_tree(self, engine: Engine) -> None:
-        inboxes: dict[str, int] = {}
-        silences: dict[str, float] = {}
-        for number, node in enumerate(_actors(engine.root.describe())):
-            kind = node.name.partition(":")[0]
-            inboxes[kind] = max(inboxes.get(kind, 0), node.mailbox_depth or 0)
-            silences[kind] = max(silences.get(kind, 0.0), node.heartbeat_age_s or 0.0)
-            if number % 200 == 199:
-                await trio.lowlevel.checkpoint()
-        self.inboxes, self.silences = inboxes, silences
-
     def _count_states(self, engine: Engine) -> dict[str, int]:
         states = dict.fromkeys(("starting", "ready", "paused", "close_only", "unheard", "barred"), 0)
         for status in self.followers.values():
@@ -97,11 +98,10 @@ def _drift(leg: LegStatus) -> float:
     return float(round(drift / target, 6)) if drift else 0.0
 
 
-def _actors(node: TreeNode) -> Iterator[TreeNode]:
-    if node.kind == "actor":
-        yield node
-    for child in node.children:
-        yield from _actors(child)
+def _nodes(engine: Engine, names: Iterable[str]) -> Iterator[TreeNode]:
+    for name in names:
+        with suppress(UnknownName):  # removed a moment ago, or a venue that nobody trades on
+            yield engine.root.describe_actor(name)
 
 
 async def _ask(address: Address) -> Any:

@@ -46,7 +46,7 @@ LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 
 RESOLVE_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 300)
 POOL_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 UNKNOWN_MAX = 10_000
-AT_WORK = frozenset({"ready", "paused", "close_only"})
+AT_WORK = frozenset({"ready", "paused", "close_only", "stream_live"})
 """States that a follower tells only while its stream is live."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -86,11 +86,6 @@ class ActorNode(Node):
             if self._misses >= MISSES_MAX:
                 self._give_up(life)
 
-    @property
-    def silence_s(self) -> float:
-        """How long ago it last beat; 0 while it waits for messages or does not run."""
-        return 0.0 if self._life is None else self._life.beat_age_s
-
     def _give_up(self, life: Life) -> None:
         silent_s = life.beat_age_s
         self.tree.report(ActorHung(name=self.name, generation=self.generation, silent_s=silent_s))

@@ -115,17 +115,17 @@ class Supervisor:
 
     def address(self, name: str) -> Address:
         """Return an actor's address, also before it runs. Raises: UnknownName."""
-        node = self._nodes.get(name)
-        if not isinstance(node, ActorNode):
-            raise UnknownName(f"there is no actor {name!r} in the tree")
-        return node.address
+        return self._actor(name).address
 
-    def silence_s(self, name: str) -> float:
-        """Return how long ago an actor last beat; 0 while it waits or does not run. Raises: UnknownName."""
+    def describe_actor(self, name: str) -> TreeNode:
+        """Return one actor as data, without a walk through the tree. Raises: UnknownName."""
+        return self._actor(name).describe()
+
+    def _actor(self, name: str) -> ActorNode:
         node = self._nodes.get(name)
         if not isinstance(node, ActorNode):
             raise UnknownName(f"there is no actor {name!r} in the tree")
-        return node.silence_s
+        return node
 
     def describe(self) -> TreeNode:
         """Return the whole tree as data."""

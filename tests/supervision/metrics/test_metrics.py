@@ -1,6 +1,7 @@
 """The metrics of a whole engine: fed by the bus and slow questions, and never in the way of a copy."""
 
 import itertools
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ class Measured:
         self.census = Census()
         self.waits = PoolWaits()
         self.lag_s = 0.0
+        self.port = 0
         self.made: list[Metrics] = []
 
     def make(self) -> Metrics:
         house = self.house
         self.made.append(
             Metrics(
-                listen=ListenAddress("127.0.0.1", 0),
+                listen=ListenAddress("127.0.0.1", self.port),
                 engine=house.engine,
                 bus=house.bus,
                 tally=self.tally,
@@ -217,3 +219,26 @@ async def test_not_ready_says_why(tmp_path: Path, autojump_clock: trio.abc.Clock
         assert status == "503"
         assert words.startswith("degraded\n")
         assert "master: not reconciled" in words
+
+
+async def test_a_port_that_is_taken_is_waited_for_and_copies_go_on(
+    tmp_path: Path, autojump_clock: trio.abc.Clock, measured: Measured
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        measured.port = taken.getsockname()[1]
+        async with engine_house(tmp_path, make_row("alice"), edge=[("metrics", measured.make)]) as house:
+            measured.house = house
+            await house.until_ready()
+            await copied(house)
+            await trio.sleep(100)
+            assert house.engine.edge is not None
+            assert len(measured.made) > 3
+            assert {event.expected for event in house.seen("actor.crashed")} == {True}
+            assert house.seen("supervisor.exhausted") == []
+
+            taken.close()
+            await trio.sleep(40)
+
+            assert (await measured.values())["copy_intents_total,bybit,,applied"] == 1
