@@ -9,9 +9,10 @@ import attrs
 import trio
 from pykka import ActorDeadError
 
+from actors.adoption import bring_in_line, plan_adoption
 from actors.copy_record import CopyRecord
 from actors.copying import Copying
-from actors.events import FollowerStateChanged, ForeignPositionSeen, TroubleMet
+from actors.events import FollowerStateChanged, ForeignPositionSeen, PositionAdopted, TroubleMet
 from actors.flattening import Flattening, FlattenPorts
 from actors.follower_audit import look_at_legs, preview, repair_message, why_no_repair
 from actors.follower_desk import FollowerDesk
@@ -19,6 +20,8 @@ from actors.follower_status import describe
 from actors.key_watch import KeyWatch
 from actors.lane import Interrupted, Lane
 from actors.messages import (
+    AdoptAnswer,
+    AdoptPosition,
     AskedToCrash,
     ChangeSettings,
     CheckKey,
@@ -46,8 +49,9 @@ from actors.recovery import recover_orders
 from actors.runtime import Address, TrioActor
 from exchanges.errors import ExchangeError
 from model.account import PositionReport
-from model.amounts import ZERO
+from model.amounts import ZERO, format_decimal
 from model.breach import breach_from_plain
+from model.catchup import joined
 from model.change import Change
 from model.copy import Holding
 from model.equity_record import equity_record_from_plain
@@ -55,6 +59,8 @@ from model.key_standing import KeyStanding
 from model.ledger import LedgerUnreachable, OpenCopy
 from model.ledger.risk import breach_key, equity_key
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
+from model.reasons import Reason
+from model.repair import RepairPlan
 from model.settings import FollowerMode
 
 SNAPSHOT_S = 55.0
@@ -165,6 +171,8 @@ class Follower(TrioActor):
                 return self._mend(message)
             case Drain():
                 self._begin_drain()
+            case AdoptPosition():
+                return await self._adopt(message)
             case GoOn():
                 self._go_on()
             case CrashNow(why=why):
@@ -230,6 +238,7 @@ class Follower(TrioActor):
             lane.interrupt(message)
             return
         if change.change_id not in self._resumable and self._acted_on(message, symbol):
+            self._join_late(message, symbol)
             return
         self._open_lane(symbol, message)
 
@@ -326,6 +335,56 @@ class Follower(TrioActor):
         self._watch_mark(mend.plan.leg.symbol)
         self._open_lane(mend.plan.leg.symbol, repair)
         return attrs.evolve(answer, started=True)
+
+    # Positions that an operator calls ours, episodes that it wants joined (R14)
+
+    async def _adopt(self, wanted: AdoptPosition) -> AdoptAnswer:
+        """Make a position ours: the ledger knows it first."""
+        desk = self._desk
+        if not self._prepared or desk.stopping:
+            return AdoptAnswer(why_not="it is starting or stopping: try again")
+        changes = [change for _, change in sorted(self._newest.values(), key=_number)]
+        found = plan_adoption(desk, wanted, changes)
+        if isinstance(found, AdoptAnswer):
+            return found
+        leg, size = found.leg, desk.view.size(found.leg)
+        if self._is_busy(leg.symbol):
+            return AdoptAnswer(leg=leg, size=size, why_not="a copy is at work on the symbol: try again")
+        try:
+            await desk.ledger.read(lambda store: store.put_holdings([found.holding]))
+        except LedgerUnreachable as error:
+            return AdoptAnswer(leg=leg, size=size, why_not=f"the ledger is away: {error}")
+        desk.holdings[leg] = found.holding
+        self._foreign_told.discard(leg)
+        self._tell_adopted(leg, size, at_once=wanted.at_once)
+        answer = AdoptAnswer(leg=leg, size=size)
+        if not wanted.at_once:
+            return answer
+        mend = bring_in_line(desk, found)
+        done = MendAnswer(why_not="its target is not known") if mend is None else self._mend(mend)
+        return attrs.evolve(answer, orders=done.orders, why_no_orders=done.why_not)
+
+    def _tell_adopted(self, leg: Leg, size: Decimal, *, at_once: bool) -> None:
+        self._desk.bus.publish(
+            PositionAdopted(
+                follower=self._desk.settings.name,
+                symbol=leg.symbol,
+                position_idx=leg.position_idx,
+                size=format_decimal(size),
+                at_once=at_once,
+            )
+        )
+
+    def _join_late(self, message: MasterChanged, symbol: str) -> None:
+        """Take part in an episode that was left out before the operator said `join = "now"`."""
+        change, desk = message.change, self._desk
+        if not (change.size_after and joined(change, desk.settings)):
+            return
+        for leg, holding in tuple(desk.holdings.items()):
+            is_of_it = leg.symbol == symbol and holding.change_id == change.change_id
+            if is_of_it and holding.skipped is Reason.NOT_JOINED and not desk.view.size(leg):
+                plan = RepairPlan(leg=leg, before=ZERO, wanted=None, may_open=True)
+                self._mend(Mend(message=message, plan=plan, asked_at_ms=desk.settings.joined_at_ms))
 
     async def _after_the_mail(self, lane: Lane) -> MasterChanged | None:
         """Return what an interrupted copy left to do, or first a change that waits: it knows more."""
@@ -610,6 +669,8 @@ class Follower(TrioActor):
             settings = attrs.evolve(settings, mode=FollowerMode.CLOSE_ONLY)
             desk.mode_moved(FollowerMode.CLOSE_ONLY)
         desk.settings = attrs.evolve(settings, mode=before.mode)
+        if self._prepared and settings.join is not before.join:
+            self._pairing().tell(FollowerReady(settings.name))
         desk.mode_unkept = message.unkept
         self._set_mode(settings.mode)
         if self._prepared:

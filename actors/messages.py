@@ -1,6 +1,7 @@
 """Everything that crosses an inbox: facts in the past tense, commands in the imperative."""
 
 from collections.abc import Hashable, Mapping
+from decimal import Decimal
 from itertools import count
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from model.audit import AuditLeg
 from model.change import Change
 from model.finding import Finding
 from model.key_standing import KeyState
-from model.leg import ChangeClass, classify
+from model.leg import ChangeClass, Leg, classify
 from model.order import OrderReport
 from model.reasons import Reason
 from model.repair import RepairPlan
@@ -291,6 +292,35 @@ class MendAnswer:
     why_not: str = ""
     """Why nothing is sent."""
     started: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class AdoptPosition:
+    """Let a position that the engine did not open count as ours; answered with AdoptAnswer (R14)."""
+
+    symbol: str
+    """The follower's spelling or the master's."""
+    position_idx: int | None = None
+    """None: the one that is held."""
+    at_once: bool = False
+    """Bring it to its target now; else it follows from the master's next change on."""
+    priority: ClassVar[int] = 0
+
+
+@attrs.frozen(kw_only=True)
+class AdoptAnswer:
+    """What came of an adoption."""
+
+    leg: Leg | None = None
+    size: Decimal | None = None
+    was_ours: bool = False
+    """It was ours before: nothing was done."""
+    orders: tuple[str, ...] = ()
+    """In words: what brings it to its target now."""
+    why_no_orders: str = ""
+    """Why it is not brought to its target now, where that was asked for."""
+    why_not: str = ""
+    """Why it is not adopted."""
 
 
 @attrs.frozen

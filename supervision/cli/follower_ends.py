@@ -1,4 +1,4 @@
-"""`copytrader followers flatten` and `remove`: what cannot be taken back is shown and asked for."""
+"""`copytrader followers flatten`, `remove`, `adopt`, `join`: what cannot be taken back is asked for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -58,6 +58,53 @@ def remove(engine: RunningEngine, name: str, leave: bool, yes: bool, reason: str
         print_json(answer)
     else:
         tell_state(answer)
+
+
+@click.command(epilog="Example: copytrader followers adopt alice BTCUSDT")
+@click.argument("name")
+@click.argument("symbol")
+@click.option("--leg", type=click.IntRange(0, 2), help="0 one-way, 1 long, 2 short (default: what is held).")
+@click.option("--now", is_flag=True, help="Bring it to its target at once.")
+@reason_option
+@json_option
+@engine_options
+def adopt(
+    engine: RunningEngine, name: str, symbol: str, leg: int | None, now: bool, reason: str, as_json: bool
+) -> None:
+    """Let the position of follower NAME on SYMBOL, which the engine did not open, count as ours.
+
+    It follows the master from its next change on, and with --now it is brought to its target at
+    once: also closed, where the master holds nothing there.
+    """
+    join = "now" if now else "next"
+    answer = engine.change(
+        "followers.adopt", name=name, symbol=symbol, position_idx=leg, join=join, reason=reason
+    )
+    if as_json:
+        print_json(answer)
+        return
+    state = "was ours already" if answer["was_ours"] else "adopted"
+    tell_state({**answer, "state": f"{answer['symbol']} {answer['size']} {state}"})
+    for order in answer["orders"]:
+        click.echo(f"  {order}")
+
+
+@click.command(epilog="Example: copytrader followers join alice now")
+@click.argument("name")
+@click.argument("when", type=click.Choice(["now", "next"]))
+@reason_option
+@json_option
+@engine_options
+def join(engine: RunningEngine, name: str, when: str, reason: str, as_json: bool) -> None:
+    """Let follower NAME take part in what the master holds now, or only in what it opens from now on.
+
+    With "now", what is open is opened where its price is within max_slippage of the master's entry.
+    """
+    answer = engine.change("followers.join", name=name, join=when, reason=reason)
+    if as_json:
+        print_json(answer)
+    else:
+        tell_state({**answer, "state": f"joins {answer['join']}"})
 
 
 def tell_state(answer: Mapping[str, Any]) -> None:

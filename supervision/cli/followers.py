@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from supervision.cli.follower_ends import flatten, remove
+from supervision.cli.follower_ends import adopt, flatten, join, remove
 from supervision.cli.options import (
     RunningEngine,
     engine_options,
@@ -27,6 +27,8 @@ def followers() -> None:
 
 followers.add_command(flatten)
 followers.add_command(remove)
+followers.add_command(adopt)
+followers.add_command(join)
 
 
 @followers.command(epilog="Example: copytrader followers apply followers.toml --offline")

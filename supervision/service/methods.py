@@ -9,6 +9,7 @@ from supervision.control import Method, NoParams
 from supervision.control.connection import Subscribe
 from supervision.control.schema import MethodDescription
 from supervision.service import (
+    adoption,
     alerts,
     copies,
     flatten,
@@ -42,6 +43,8 @@ _READS: tuple[tuple[str, type, Handler], ...] = (
 _CHANGES: tuple[tuple[str, type, Handler], ...] = (
     ("followers.apply", followers.Apply, followers.apply),
     ("followers.close_only", followers.ChangeOne, followers.close_only),
+    ("followers.adopt", adoption.Adopt, adoption.adopt),
+    ("followers.join", adoption.JoinEpisodes, adoption.join),
     ("followers.flatten", flatten.Flatten, flatten.flatten),
     ("followers.remove", removal.Remove, removal.remove),
     ("pause", followers.ChangeOne, followers.pause),

@@ -10,7 +10,7 @@ import trio.lowlevel
 
 from actors.runtime import TrioActor
 from model.ledger import LedgerUnreachable
-from model.settings import FollowerMode
+from model.settings import FollowerMode, Join
 from supervision.control import ConfirmationRequired, Conflict, NotFound
 from supervision.control.methods import CALLER, Caller
 from tests.supervision.engine_house import House, engine_house, make_row
@@ -273,3 +273,45 @@ async def test_a_new_follower_of_an_old_name_knows_nothing_of_the_old_one(
         # It joins with the next episode: nothing of the one that the old account was in.
         assert house.venue.of("fresh-key").size("BTCUSDT") == 0
         assert house.account("alice").size("BTCUSDT") == Decimal("0.2")
+
+
+async def test_an_adopted_position_is_followed_and_a_repeated_call_is_answered_alike(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    async with engine_house(tmp_path, make_row("alice")) as house:
+        await house.until_ready()
+        await house.call("followers.close_only", request_id="c", name="alice")
+        house.venue.of("master-key").move("BTCUSDT", "0.4")
+        house.account("alice").move("BTCUSDT", "0.1")
+        await trio.sleep(3)
+        await house.call("resume", request_id="r", name="alice")
+        await trio.sleep(3)
+
+        answer = await house.call("followers.adopt", request_id="a", name="alice", symbol="BTCUSDT")
+        again = await house.call("followers.adopt", request_id="a", name="alice", symbol="BTCUSDT")
+        await copied(house, "0.8")
+        with pytest.raises(Conflict, match="holds nothing on ETHUSDT"):
+            await house.call("followers.adopt", request_id="b", name="alice", symbol="ETHUSDT")
+        with pytest.raises(NotFound):
+            await house.call("followers.adopt", request_id="d", name="zoe", symbol="BTCUSDT")
+
+        assert answer == again
+        assert (answer["symbol"], answer["size"], answer["was_ours"]) == ("BTCUSDT", "0.1", False)
+
+
+async def test_joining_now_is_kept_and_acts_at_once(tmp_path: Path, autojump_clock: Clock) -> None:
+    late = make_row("alice", joined_at_ms=2**50)
+    async with engine_house(tmp_path, late) as house:
+        await house.until_ready()
+        house.venue.of("master-key").move("BTCUSDT", "0.4")
+        await trio.sleep(3)
+        left_out = house.account("alice").size("BTCUSDT")
+
+        answer = await house.call("followers.join", request_id="j", name="alice", join="now")
+        await house.until(lambda: house.account("alice").size("BTCUSDT") == Decimal("0.2"))
+
+        assert left_out == 0
+        assert answer == {"name": "alice", "join": "now"}
+        assert house.store.followers()[0].settings.join is Join.NOW
+        with pytest.raises(NotFound):
+            await house.call("followers.join", request_id="k", name="zoe", join="next")
