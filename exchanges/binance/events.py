@@ -103,7 +103,8 @@ def _read_account(data: Row) -> tuple[AccountEvent, ...]:
     time_ms = whole(data["T"])
     rows = tuple(_position(row, time_ms) for row in data["a"].get("P", ()) if _is_followed(row))
     wallets = tuple(_wallet(row, time_ms) for row in data["a"].get("B", ()) if row["a"] == ASSET)
-    return (rows, *wallets) if rows else wallets
+    # Who waits for the position sizes from the wallet next: that has to be there by then.
+    return (*wallets, rows) if rows else wallets
 
 
 def _read_order(data: Row) -> tuple[AccountEvent, ...]:

@@ -1,7 +1,7 @@
 """A real trader's history through a whole engine in virtual time, each follower judged after each order."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -43,8 +43,8 @@ def describe(history: History, *, min_notional: str) -> SandboxDescription:
     return SandboxDescription(accounts=(), listings=listings, prices=first_prices(history))
 
 
-def relist(history: History, lacking: Mapping[str, Collection[str]]) -> dict[str, tuple[Listing, ...]]:
-    """Return what the other venues list of it, by exchange, ``lacking`` these symbols of the master's.
+def relist(history: History, lacking: Mapping[str, str]) -> dict[str, tuple[Listing, ...]]:
+    """Return what venues list of it, by exchange; each lacks one symbol of the master's.
 
     Orders may be of any size: one step is one order.
     """
@@ -52,7 +52,7 @@ def relist(history: History, lacking: Mapping[str, Collection[str]]) -> dict[str
         exchange: tuple(
             attrs.evolve(own, max_notional=None)
             for symbol, own in relisted(history, exchange).items()
-            if symbol not in lacks
+            if symbol != lacks
         )
         for exchange, lacks in lacking.items()
     }

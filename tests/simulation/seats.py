@@ -1,7 +1,7 @@
 """Where a follower of a replay sits: its venue's names, filters and rounding, for targets computed apart."""
 
-from collections.abc import Mapping
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from collections.abc import Callable, Mapping
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 import attrs
@@ -19,8 +19,8 @@ SIX_FIGURES = Context(prec=6, rounding=ROUND_HALF_EVEN)
 class Writing:
     """How a venue writes what equity follows from."""
 
-    entry_figures: int | None = None
-    """Significant figures of entry prices; None: eight decimals."""
+    entry: Callable[[Decimal], Decimal]
+    """An entry price as the venue writes it."""
     error: Fraction
     """Of the balance."""
     error_per_leg: Fraction = Fraction(0)
@@ -28,18 +28,15 @@ class Writing:
     notional_kept: Fraction = Fraction(0)
     """How far above the venue's minimum notional the engine stays."""
 
-    def entry(self, price: Decimal) -> Decimal:
-        """Return an entry price as the venue writes it."""
-        if self.entry_figures is None:
-            return price.quantize(EIGHT_DECIMALS)
-        return SIX_FIGURES.plus(price)
-
 
 WRITINGS: Mapping[str, Writing] = {
-    "bybit": Writing(error=2 * WIRE_UNIT),
+    "bybit": Writing(entry=lambda it: it.quantize(EIGHT_DECIMALS), error=2 * WIRE_UNIT),
+    "binance": Writing(
+        entry=lambda it: it.quantize(EIGHT_DECIMALS, rounding=ROUND_DOWN), error=2 * WIRE_UNIT
+    ),
     # Account value and unrealised profits have six decimals each; the balance is their difference.
     "hyperliquid": Writing(
-        entry_figures=6,
+        entry=SIX_FIGURES.plus,
         error=MICRO,
         error_per_leg=MICRO,
         exempts_reductions=False,

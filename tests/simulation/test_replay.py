@@ -10,6 +10,7 @@ from model.copy import CopyState
 from model.reasons import Reason
 from model.settings import Sizing
 from supervision.demo.history import History, load_history
+from supervision.demo.replay import NOT_ON_BINANCE
 from tests.simulation.replaying import Replay, describe, relist, scaled_equity, thinned
 from tests.simulation.seats import Seat
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror, open_world
@@ -39,6 +40,8 @@ def cast_of(history: History) -> tuple[Cast, ...]:
     return (
         member("mirror", "0.37", mirror("1.3")),
         member("margin", "0.5", fixed_margin("0.005")),
+        member("binance-margin", "0.25", fixed_margin("0.006"), "binance"),
+        member("binance-hedge", "0.4", mirror("0.8"), "binance", hedge=True),
         member("hyper-mirror", "0.21", mirror("0.9"), "hyperliquid"),
         member("hyper-margin", "0.3", fixed_margin("0.007"), "hyperliquid"),
         member("hyper-ratio", "1", fixed_ratio("0.7"), "hyperliquid"),
@@ -60,14 +63,19 @@ async def test_and_through_the_whole_history(path: Path, tmp_path: Path, autojum
 
 
 async def replay(history: History, directory: Path) -> None:
-    """Replay and compare; the last symbol of the alphabet is not listed on Hyperliquid."""
-    cast, unlisted = cast_of(history), max(history.lots)
+    """Replay and compare; Binance and Hyperliquid lack a symbol each."""
+    cast, symbols = cast_of(history), set(history.lots)
+    lacking = {
+        "bybit": "",
+        "binance": min(NOT_ON_BINANCE & symbols or symbols),
+        "hyperliquid": max(symbols - NOT_ON_BINANCE),
+    }
     async with open_world(
         directory,
         *cast,
         master_equity=scaled_equity(history, "1"),
         description=describe(history, min_notional="5"),
-        listings=relist(history, {"hyperliquid": [unlisted]}),
+        listings=relist(history, lacking),
         ledger_url="sqlite://",
     ) as world:
         seats = tuple(Seat(world=world, cast=it) for it in cast)
@@ -77,13 +85,12 @@ async def replay(history: History, directory: Path) -> None:
         twice = world.sent_twice()
 
     changes = len(history.orders)
-    left_out = sum(order.symbol == unlisted for order in history.orders)
-    strangers = sum(it.venue == "hyperliquid" for it in cast)
+    unlisted = sum(order.symbol == lacking[it.venue] for it in cast for order in history.orders)
     assert not replayed.wrong, "\n".join(replayed.wrong[:20])
     assert not twice
     assert len({(row.follower, row.change_id) for row in copies}) == len(cast) * changes
-    assert replayed.compared == len(cast) * changes - strangers * left_out
-    assert replayed.reasons[Reason.SYMBOL_NOT_LISTED] == strangers * left_out > 0
+    assert replayed.compared == len(cast) * changes - unlisted
+    assert replayed.reasons[Reason.SYMBOL_NOT_LISTED] == unlisted > 0
     assert {row.state for row in copies} == {CopyState.APPLIED, CopyState.SKIPPED}
     assert replayed.on_an_edge <= replayed.compared / 100
     assert replayed.reasons[Reason.BELOW_MIN_NOTIONAL]

@@ -83,7 +83,7 @@ def test_a_market_order_may_end_partly_filled() -> None:
 
 
 def test_a_closed_position_and_the_wallet() -> None:
-    rows, wallet = parse_event(CLOSED)
+    wallet, rows = parse_event(CLOSED)  # the wallet first: who waits for the position sizes from both
 
     assert isinstance(rows, tuple)
     (row,) = rows
@@ -169,7 +169,7 @@ def test_recorded_account_in_credits_mode_tells_no_usdt() -> None:
 def test_a_hedge_short_is_negative() -> None:
     row = CLOSED["a"]["P"][0] | {"ps": "SHORT", "pa": "-0.473", "ep": "2463.26"}
 
-    rows, _ = parse_event(CLOSED | {"a": CLOSED["a"] | {"P": [row]}})
+    _, rows = parse_event(CLOSED | {"a": CLOSED["a"] | {"P": [row]}})
 
     assert isinstance(rows[0], PositionReport)
     assert (rows[0].leg.position_idx, rows[0].size) == (HEDGE_SHORT, Decimal("-0.473"))
