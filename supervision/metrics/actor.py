@@ -96,6 +96,7 @@ class Metrics(TrioActor):
         pieces = [
             await print_registry(tally.registry),
             await self._print_engine(),
+            await self._print_alerts(),
             await print_samples(
                 "copy_drift_ratio",
                 "|position - target| / |target|, of what the engine opened.",
@@ -134,6 +135,24 @@ class Metrics(TrioActor):
             samples = [((key,), float(value)) for key, value in values.items()]
             pieces.append(await print_samples(name, words, (label,), samples))
         return b"".join(pieces)
+
+    async def _print_alerts(self) -> bytes:
+        channels = self._census.channels()
+        firing = [((severity,), float(count)) for severity, count in self._census.alerts_firing().items()]
+        queued = [((it.name,), float(it.queued)) for it in channels]
+        sent = [((it.name, "delivered"), float(it.delivered)) for it in channels]
+        sent += [((it.name, "dropped"), float(it.dropped)) for it in channels]
+        failing = [((it.name,), float(it.failures)) for it in channels]
+        return b"".join(
+            [
+                await print_samples("alerts_firing", "Alerts that fire.", ("severity",), firing),
+                await print_samples("alerts_queued", "Messages that wait.", ("channel",), queued),
+                await print_samples("alerts_failing", "Failures in a row.", ("channel",), failing),
+                await print_samples(
+                    "alerts_sent", "Messages, since the start.", ("channel", "result"), sent, counts=True
+                ),
+            ]
+        )
 
     async def _live(self) -> Answer:
         lag_s = self._lag_s()

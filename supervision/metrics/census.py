@@ -1,6 +1,6 @@
 """How everybody is, asked one after the other, slowly: a thousand questions at once would hold up copies."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -8,9 +8,11 @@ import attrs
 import trio
 
 from actors.ledger import LedgerStatus
-from actors.messages import Describe, FollowerStatus, LegStatus, MasterStatus
+from actors.messages import Describe, FollowerStatus, LegStatus, MasterStatus, NotifierStatus
 from actors.runtime import Address
+from model.alerts.message import ChannelStatus
 from model.amounts import decimal_from_text
+from model.severity import Severity
 from supervision.engine import Engine
 from supervision.supervisor import TreeNode, UnknownName
 
@@ -28,6 +30,8 @@ class Census:
     """How many followers are in each state."""
     ledger: LedgerStatus | None = None
     master: MasterStatus | None = None
+    notifier: NotifierStatus | None = None
+    """None also where nobody is told of anything."""
     inboxes: Mapping[str, int] = attrs.field(factory=dict)
     """The deepest mailbox by kind of actor."""
     silences: Mapping[str, float] = attrs.field(factory=dict)
@@ -46,6 +50,7 @@ class Census:
 
         self.ledger = await _ask(engine.address("ledger"))
         self.master = await _ask(engine.address("pairing"))
+        self.notifier = await _ask_notifier(engine)
         names = list(engine.followers)
         for name in set(self.followers) - set(names):
             del self.followers[name]
@@ -76,6 +81,17 @@ class Census:
             for symbol, ratio in worst.items():
                 yield name, symbol, ratio
 
+    def alerts_firing(self) -> Mapping[str, int]:
+        """Return how many alerts fire, by severity."""
+        firing = dict.fromkeys((severity.value for severity in Severity), 0)
+        for alert in () if self.notifier is None else self.notifier.firing:
+            firing[alert.condition.severity.value] += 1
+        return firing
+
+    def channels(self) -> Sequence[ChannelStatus]:
+        """Return how the channels of alerts are doing."""
+        return () if self.notifier is None else self.notifier.channels
+
     def held_back(self) -> Iterator[str]:
         """Yield the followers that the operator, or a limit, keeps from opening."""
         for name, status in list(self.followers.items()):
@@ -102,6 +118,10 @@ def _nodes(engine: Engine, names: Iterable[str]) -> Iterator[TreeNode]:
     for name in names:
         with suppress(UnknownName):  # removed a moment ago, or a venue that nobody trades on
             yield engine.root.describe_actor(name)
+
+
+async def _ask_notifier(engine: Engine) -> Any:
+    return None if engine.parts.make_notifier is None else await _ask(engine.address("notifier"))
 
 
 async def _ask(address: Address) -> Any:

@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from actors.bus import Gap, Published
 from actors.events import (
+    AlertTold,
     CopyFinished,
     DriftFound,
     DriftResolved,
@@ -108,6 +109,7 @@ class Tally:
         self.keys = gauge("key_refused", "1 while a key must not be used.", "account")
         self.limits = counter("limit_breaches_total", "Broken limits of followers.", "account", "limit")
         self.findings = gauge("audit_findings", "Findings that are told and not resolved.", "kind")
+        self.alerts = counter("alerts_told_total", "What people were told.", "kind", "severity")
         self.foreign = counter(
             "foreign_positions_total", "Positions seen that are not the engine's.", "account"
         )
@@ -149,6 +151,8 @@ class Tally:
                 self.keys.labels(name).set(1)
             case RiskLimitBreached(follower=name, limit=limit):
                 self.limits.labels(name, limit).inc()
+            case AlertTold(kind=kind, severity=severity):
+                self.alerts.labels(kind, severity).inc()
             case DriftFound() | DriftResolved():
                 self._finding(event)
             case FrameUnreadable(account=name):

@@ -9,9 +9,12 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.events import TroubleMet
-from actors.messages import CrashNow, Describe
+from actors.events import AlertTold, TroubleMet
+from actors.messages import CrashNow, Describe, NotifierStatus
 from actors.runtime import Address
+from model.alerts.alert import Alert
+from model.alerts.conditions import LEDGER_AWAY
+from model.alerts.message import ChannelKind, ChannelStatus
 from model.settings import FollowerMode
 from supervision.metrics import Census, Metrics, PoolWaits, Tally
 from supervision.service import observe
@@ -242,3 +245,38 @@ async def test_a_port_that_is_taken_is_waited_for_and_copies_go_on(
             await trio.sleep(40)
 
             assert (await measured.values())["copy_intents_total,bybit,,applied"] == 1
+
+
+async def test_alerts_and_their_channels_are_told_in_numbers(
+    tmp_path: Path, autojump_clock: trio.abc.Clock, measured: Measured
+) -> None:
+    channel = ChannelStatus(
+        name="telegram",
+        kind=ChannelKind.MAIN,
+        queued=3,
+        delivered=7,
+        dropped=1,
+        failures=2,
+        failing_since_ms=1,
+        error="x",
+        next_try_at_ms=None,
+    )
+    alert = Alert(alert_id="a", condition=LEDGER_AWAY, subject="", detail="", began_at_ms=1, seen_at_ms=1)
+    async with engine_house(tmp_path, make_row("alice"), edge=[("metrics", measured.make)]) as house:
+        measured.house = house
+        await house.until_ready()
+        house.bus.publish(
+            AlertTold(alert_id="a", kind="ledger_away", severity="critical", title="t", detail="d")
+        )
+        await trio.sleep(40)
+        measured.census.notifier = NotifierStatus(
+            firing=(alert,), channels=(channel,), lost=0, ledger_trouble=""
+        )
+
+        values = await measured.values()
+
+    assert (values["alerts_firing,critical"], values["alerts_firing,info"]) == (1, 0)
+    assert (values["alerts_queued,telegram"], values["alerts_failing,telegram"]) == (3, 2)
+    assert values["alerts_sent_total,telegram,delivered"] == 7
+    assert values["alerts_sent_total,telegram,dropped"] == 1
+    assert values["alerts_told_total,ledger_away,critical"] == 1
