@@ -65,6 +65,8 @@ from model.settings import FollowerMode
 
 SNAPSHOT_S = 55.0
 """R21: at least every 60 s, spread out."""
+SNAPSHOT_SPREAD = 0.2
+"""By up to which part of it a follower's own period is shorter."""
 RETRY_S_BASE = 0.2
 RETRY_S_MAX = 30.0
 LEDGER_RETRY_S = 3.0
@@ -585,7 +587,7 @@ class Follower(TrioActor):
         share = sum(self._desk.settings.name.encode()) % 100 / 100
         while True:
             self._refresh_wanted = trio.Event()
-            with trio.move_on_after(SNAPSHOT_S * (0.8 + 0.2 * share)):
+            with trio.move_on_after(SNAPSHOT_S * (1 - SNAPSHOT_SPREAD * (1 - share))):
                 await self._refresh_wanted.wait()
             await self._refresh()
 

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "supervision.demo.command:demo",
     "sandbox": "supervision.sandbox_command:sandbox",
     "init": "supervision.cli.init:init",
+    "check": "supervision.cli.check:check",
     "run": "supervision.cli.run:run",
     "stop": "supervision.cli.run:stop",
     "status": "supervision.cli.status:status",

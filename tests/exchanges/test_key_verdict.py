@@ -99,6 +99,37 @@ async def test_what_is_found_about_a_follower_on_bybit(
     assert all(it.cure for it in verdict.findings if it.severity is Severity.REFUSE)
 
 
+BINANCE: list[tuple[Callable[[World], None], set[str], set[str]]] = [
+    (set_on_account(), set(), set()),
+    (set_on_account(may_withdraw=True), {"may_withdraw"}, set()),
+    (set_on_account(may_transfer=True), {"may_transfer"}, set()),
+    (
+        set_on_account(tells_rights=False),
+        {"withdraw_unreadable", "transfer_unreadable", "trade_unreadable"},
+        set(),
+    ),
+    (set_on_account(read_only=True), {"cannot_act"}, set()),
+    (set_on_account(is_ip_bound=False), set(), {"no_ip_binding"}),
+    (expires_in(-1), {"expired"}, set()),
+    (expires_in(3), set(), {"expires_soon"}),
+]
+
+
+@pytest.mark.parametrize(("change", "refusals", "warnings"), BINANCE)
+async def test_what_is_found_about_a_follower_on_binance(
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    change: Callable[[World], None],
+    refusals: set[str],
+    warnings: set[str],
+) -> None:
+    async with open_world(tmp_path, Cast(venue="binance"), start=False) as world:
+        change(world)
+        verdict = await verdict_on(world, "alice")
+
+    assert (refused(verdict), warned(verdict)) == (refusals, warnings)
+
+
 async def test_the_masters_key_has_to_be_read_only_or_allowed_to_trade(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -127,14 +158,14 @@ async def test_a_key_that_the_venue_does_not_know_is_refused(
     assert unknown.report is None
 
 
-@pytest.mark.parametrize("venue", ["bybit", "hyperliquid"])
+@pytest.mark.parametrize("venue", ["bybit", "binance", "hyperliquid"])
 async def test_a_venue_that_is_away_says_nothing_about_a_key(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue), start=False) as world:
         faults = world.core("alice").faults
         faults.add(FaultKind.MAINTENANCE, status=503)
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises((OutcomeUnknown, RequestNotSent)):
             await verdict_on(world, "alice")
         faults.clear()
         faults.add(FaultKind.REFUSE_CONNECTIONS)

@@ -130,12 +130,12 @@ class States:
 
     def restrictions(self, account: Account) -> Row:
         """Return what a key may do, as the wallet interface tells it."""
-        return {
-            "ipRestrict": False,
+        answer: Row = {
+            "ipRestrict": account.is_ip_bound,
             "createTime": self._venue.now_ms(),
             "enableReading": True,
             "enableWithdrawals": account.may_withdraw,
-            "enableInternalTransfer": False,
+            "enableInternalTransfer": account.may_transfer,
             "enableMargin": False,
             "enableFutures": not account.read_only,
             "permitsUniversalTransfer": False,
@@ -145,6 +145,12 @@ class States:
             "enableSpotAndMarginTrading": False,
             "enablePortfolioMarginTrading": False,
         }
+        if account.key_expires_at_ms is not None:
+            answer["tradingAuthorityExpirationTime"] = account.key_expires_at_ms
+        if not account.tells_rights:
+            for name in [name for name in answer if name.startswith(("enable", "permits"))]:
+                del answer[name]
+        return answer
 
     def _shown(self, account: Account, symbol: str | None) -> list[Position]:
         """A hedged symbol shows its legs that are not flat; both when it has orders only."""
