@@ -241,11 +241,11 @@ class Notifier(TrioActor):
         if lost > self._lost_told:
             self._lost_told = lost
             self._see(Sighting(condition=ALERTS_LOST, detail=f"{lost} since the start."))
-        notices = self._book.tick(now_ms, is_undelivered=self._outbox.is_undelivered)
-        for notice in notices:
-            self._outbox.post(notice, now_ms)
-            self._publish(notice)
-        if notices:
+        # What is queued just now may be known to get through nowhere: look again until there is nothing new.
+        while notices := self._book.tick(now_ms, is_undelivered=self._outbox.is_undelivered):
+            for notice in notices:
+                self._outbox.post(notice, now_ms)
+                self._publish(notice)
             self._queued.ring()
             self._unsaved.ring()
 

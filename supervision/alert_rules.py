@@ -44,6 +44,9 @@ LOUD_REASONS = frozenset(
 """Of skips that say that something is wrong."""
 
 
+ONLOOKERS = frozenset({"auditor", "notifier"})
+"""Actors whose every crash is retried for ever: expected in that sense, and a bug all the same."""
+
 OF_A_FOLLOWER = (
     *(on.FOLLOWER_QUARANTINED, on.FOLLOWER_BARRED, on.FOLLOWER_STREAM_LOST, on.FOLLOWER_UNREADABLE),
     *(on.FOLLOWER_HELD_BACK, on.LIMIT_BREACHED, on.FLATTEN_STUCK, on.KEY_REFUSED, on.KEY_WARNING),
@@ -229,7 +232,9 @@ RULES: Mapping[type, Rule] = {
         else _yes(on.CHANNEL_DOWN, event.channel, event.detail)
     ],
     watched.ActorCrashed: lambda event: (
-        [] if event.expected else [_yes(on.ACTOR_CRASHED, event.name, event.error)]
+        [_yes(on.ACTOR_CRASHED, event.name, event.error)]
+        if not event.expected or event.name in ONLOOKERS
+        else []
     ),
     watched.ActorHung: lambda event: [
         _yes(on.ACTOR_HUNG, event.name, f"It was silent for {event.silent_s:.0f} s.")
@@ -244,6 +249,7 @@ RULES: Mapping[type, Rule] = {
 
 NOT_ALERTS: Mapping[type, str] = {
     told.MasterChangeSeen: "it is the day's work",
+    told.AuditFinished: "what it found was told as drift",
     told.AlertTold: "it is what an alert says",
     told.AlertAcknowledged: "it is what somebody does about an alert",
     watched.ActorStarted: "it is good news",

@@ -16,7 +16,6 @@ FATAL_TROUBLE: tuple[type[BaseException], ...] = (LeaseTaken, LeaseLost, SchemaO
 """Nothing that a restart could mend: the engine ends at once, for the ledger is not its own (R12)."""
 
 ROOT_INTENSITY = Intensity(max_failures=3, period_s=60.0)
-ALERTS_INTENSITY = Intensity(max_failures=5, period_s=60.0)
 FOLLOWER_INTENSITY = Intensity(max_failures=5, period_s=60.0)
 STREAM_INTENSITY = Intensity(max_failures=10, period_s=300.0)
 EDGE_INTENSITY = Intensity(max_failures=10, period_s=60.0)
@@ -51,17 +50,6 @@ def follower_spec(name: str, *, account_stream: Make, follower: Make) -> Supervi
     )
 
 
-def alerts_spec(notifier: Make) -> SupervisorSpec:
-    """Return what tells people: however often it crashes, it is only put aside, and trading goes on."""
-    return SupervisorSpec(
-        name="alerts",
-        strategy=Strategy.ONE_FOR_ONE,
-        intensity=ALERTS_INTENSITY,
-        on_exhausted=Exhausted.QUARANTINE,
-        children=(child("notifier", notifier),),
-    )
-
-
 def follower_group(name: str) -> str:
     """Return the name of a follower's own supervisor."""
     return f"account:{name}"
@@ -85,7 +73,7 @@ def root_spec(
         onlooker("auditor", auditor),
     )
     if notifier is not None:
-        services = (alerts_spec(notifier), *services)
+        services = (onlooker("notifier", notifier), *services)
     return SupervisorSpec(
         name="root",
         strategy=Strategy.REST_FOR_ONE,

@@ -231,6 +231,10 @@ ORDER = "order_unknown:order ab12 of alice"
         (told.AlertChannelChanged(channel="tgram", delivers=True), {"-channel_down:tgram"}),
         (crashed(expected=True), set()),
         (crashed(expected=False), {"+actor_crashed:pairing"}),
+        (
+            watched.ActorCrashed(name="auditor", generation=1, error="KeyError", expected=True),
+            {"+actor_crashed:auditor"},
+        ),
         (watched.ActorHung(name="pairing", generation=1, silent_s=15), {"+actor_hung:pairing"}),
         (exhausted("root"), {"+engine_exhausted:root"}),
         (exhausted("edge"), {"+control_exhausted:edge"}),
