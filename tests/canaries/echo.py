@@ -19,6 +19,8 @@ class Echo(ThreadingHTTPServer):
         self.daemon_threads = True
         self.signatures: set[str] = set()
         self.keys_seen: set[str] = set()
+        self.alerts: list[str] = []
+        """What people were told."""
         self.calls = 0
 
 
@@ -27,7 +29,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        sent = f"{self.command} {self.path}\n{self.headers}\n{self.rfile.read(length).decode()}"
+        read = self.rfile.read(length).decode()
+        sent = f"{self.command} {self.path}\n{self.headers}\n{read}"
+        if self.path.startswith("/alert"):
+            self.server.alerts.append(read)
         self.server.calls += 1
         self.server.signatures |= set(SIGNATURE.findall(sent))
         self.server.keys_seen.add(self.headers.get("X-MBX-APIKEY", ""))

@@ -49,8 +49,9 @@ def test_no_secret_comes_out_of_an_engine_anywhere(tmp_path: Path, postgres_url:
             world.run("followers", "apply", "followers.toml", "--offline")
             with running_engine(world) as engine:
                 ask_everything(world, engine.pid)
-                until(lambda: echo.signatures)
+                until(lambda: echo.signatures and echo.alerts)
         world.planted |= {f"signature {n}": it for n, it in enumerate(sorted(echo.signatures)[:50])}
+        world.keep("alerts", "".join(echo.alerts))
         assert ENVIRONMENT["CANARY_EVE_KEY"] in echo.keys_seen
     world.keep("ledger", dump(postgres_url))
     fail_in_every_way(world)
@@ -58,6 +59,8 @@ def test_no_secret_comes_out_of_an_engine_anywhere(tmp_path: Path, postgres_url:
     assert len(world.planted) >= 25
     assert '"level":"debug"' in world.said["log"]
     assert "cannot sign with ***" in world.said["log"]
+    assert "cannot sign with ***" in world.said["alerts"]
+    assert '"event":"alert.channel"' in world.said["log"]
     assert "Traceback" in world.said["log"]
     assert world.said["log"].count('"event":"copy.finished"') >= COPIES
     found = {
