@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "positions": "supervision.cli.positions:positions",
     "copies": "supervision.cli.copies:copies",
     "explain": "supervision.cli.copies:explain",
+    "audit": "supervision.cli.audit:audit",
     "followers": "supervision.cli.followers:followers",
     "alerts": "supervision.cli.alerts:alerts",
     "events": "supervision.cli.events:events",

@@ -18,14 +18,17 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print rows under their columns; a name that ends in `>` is aligned to the right."""
+    """Print rows under their columns; a name that ends in `>` is aligned to the right.
+
+    A cell may be a rich Text, which keeps its style.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         justify: Any = "right" if column.endswith(">") else "left"
         table.add_column(column.removesuffix(">"), justify=justify, overflow="fold")
     count = 0
     for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))
         count += 1
     if count:
         console().print(table)

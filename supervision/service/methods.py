@@ -11,6 +11,7 @@ from supervision.control.schema import MethodDescription
 from supervision.service import (
     adoption,
     alerts,
+    audit,
     copies,
     flatten,
     followers,
@@ -35,6 +36,8 @@ _READS: tuple[tuple[str, type, Handler], ...] = (
     ("tree", NoParams, tree.tree),
     ("copies", copies.Copies, copies.copies),
     ("explain", copies.Explain, copies.explain),
+    ("audit.findings", audit.Findings, audit.findings),
+    ("audit.run", audit.Findings, audit.run),
     ("alerts.list", alerts.ListAlerts, alerts.list_alerts),
     ("followers.list", NoParams, followers.list_followers),
     ("followers.get", followers.Name, followers.get_follower),

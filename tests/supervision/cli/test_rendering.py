@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from model.finding import Cause
 from supervision.cli.app import run_command
+from supervision.cli.audit import CAUSES
 from supervision.cli.options import RunningEngine
 
 LEG = {
@@ -97,6 +99,57 @@ ANSWERS: dict[str, Any] = {
             }
         ]
     },
+    "audit.findings": {
+        "pass": 7,
+        "ended_at_ms": 1_790_000_000_000,
+        "audited": 2,
+        "truths": 1,
+        "unheard": {"carol": "starting"},
+        "findings": [
+            {
+                "follower": "alice",
+                "exchange": "bybit",
+                "symbol": "BTCUSDT",
+                "position_idx": 0,
+                "kind": "extra_position",
+                "cause": "missed",
+                "severity": "critical",
+                "expected": "0",
+                "actual": "0.5",
+                "deviation_pct": "100",
+                "reason": "price_moved",
+                "told_at_ms": 1_790_000_000_000,
+                "due_in_s": None,
+                "repair": "close_only",
+                "plan": {"orders": ["sell 0.5 BTCUSDT at market, reduce-only"], "why_not": ""},
+            },
+            {
+                "follower": "bob",
+                "exchange": "bybit",
+                "symbol": "ETHUSDT",
+                "position_idx": 2,
+                "kind": "size_mismatch",
+                "cause": "manual",
+                "severity": "warning",
+                "expected": None,
+                "actual": "-3",
+                "deviation_pct": "33.3333333333",
+                "reason": None,
+                "told_at_ms": None,
+                "due_in_s": 12.4,
+                "repair": "full",
+                "plan": {"orders": [], "why_not": "price_moved"},
+            },
+        ],
+    },
+    "audit.run": {
+        "pass": 8,
+        "ended_at_ms": 1_790_000_000_000,
+        "audited": 2,
+        "truths": 0,
+        "unheard": {},
+        "findings": [],
+    },
     "pause": {"name": "alice", "state": "paused", "warning": "the ledger is away"},
     "actor.restart": {"actor": "alice", "done": "revived"},
     "log.level": {"level": "debug"},
@@ -161,6 +214,34 @@ def test_tree_shows_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert "root  running  rest_for_one" in text
     assert "pairing  backoff  restarts 2  mailbox 3  next start in 1.5 s  2 s ago: ValueError: no" in text
+
+
+def test_an_audit_says_what_is_wrong_why_and_what_would_be_sent(
+    capsys: pytest.CaptureFixture[str], engine: list[tuple[str, dict[str, object]]]
+) -> None:
+    plain = shown(capsys, "audit")
+    text = shown(capsys, "audit", "--preview")
+
+    assert "audit: pass 7 ended 2026-09-21 14:13:20.000Z, 2 followers compared, 1 accounts read" in plain
+    assert "sell 0.5" not in plain
+    alice, bob = (" ".join(row) for row in rows(text)[2:4])
+    assert alice.startswith(
+        "alice BTCUSDT:0 extra position critical 0 0.5 100.00 % a copy missed it (price_moved)"
+    )
+    assert alice.endswith("close_only sell 0.5 BTCUSDT at market, reduce-only")
+    assert "ETHUSDT:2 size mismatch warning ? -3 33.33 % moved by other hands or by the venue" in bob
+    assert "told in 12 s full nothing (price_moved)" in bob
+    assert "! carol was not audited: starting" in text
+    assert "nothing is wrong" in shown(capsys, "audit", "--run")
+    assert engine == [
+        ("audit.findings", {"preview": False}),
+        ("audit.findings", {"preview": True}),
+        ("audit.run", {"preview": False}),
+    ]
+
+
+def test_every_cause_has_words() -> None:
+    assert set(CAUSES) == {cause.value for cause in Cause}
 
 
 def test_changes_carry_an_id_and_a_reason_and_tell_warnings(
