@@ -33,14 +33,18 @@ def write_rehearsal(
 
     Raises: NotWritten.
     """
-    files = {
-        "copytrader.toml": _config(endpoints),
-        "followers.toml": "\n".join(_follower(player) for player in players),
-        "sealing_keys": f"{generate_key()}\n",
-    }
     keys = {MASTER: {"api_key": master.api_key, "api_secret": master.api_secret}}
-    for name, fields in (keys | {player.name: player.keys for player in players}).items():
-        files |= {_path(name, field): f"{fields[field]}\n" for field in FILED if field in fields}
+    files = {
+        _path(name, field): f"{fields[field]}\n"
+        for name, fields in (keys | {player.name: player.keys for player in players}).items()
+        for field in FILED
+        if field in fields
+    }
+    files |= {
+        "sealing_keys": f"{generate_key()}\n",
+        "followers.toml": "\n".join(_follower(player) for player in players),
+        "copytrader.toml": _config(endpoints),  # last: where it is, everything is
+    }
     try:
         (directory / KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
         if present := [name for name in files if (directory / name).exists()]:
