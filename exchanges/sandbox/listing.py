@@ -60,6 +60,9 @@ def notional_max_at(listing: Listing, leverage: Decimal) -> Decimal | None:
 
 
 def _listing(symbol: str, lot: str, tick: str, most: str, most_at_market: str, leverage: str) -> Listing:
+    """Return a perpetual; its leverage halves beyond 20 million, and again twice, to 2 billion."""
+    allowed = Decimal(leverage)
+    bounds = (Decimal(millions) * 1_000_000 for millions in (20, 100, 500, 2_000))
     return Listing(
         symbol=symbol,
         lot_size=Decimal(lot),
@@ -67,7 +70,8 @@ def _listing(symbol: str, lot: str, tick: str, most: str, most_at_market: str, l
         max_quantity=Decimal(most),
         max_market_quantity=Decimal(most_at_market),
         tick_size=Decimal(tick),
-        max_leverage=Decimal(leverage),
+        max_leverage=allowed,
+        tiers=tuple((bound, allowed / 2**halved) for halved, bound in enumerate(bounds)),
     )
 
 

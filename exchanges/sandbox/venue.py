@@ -21,7 +21,7 @@ from exchanges.sandbox.events import (
 from exchanges.sandbox.faults import Faults
 from exchanges.sandbox.identity import Identities
 from exchanges.sandbox.ledger import OrderLedger
-from exchanges.sandbox.listing import DEFAULT_LISTINGS, DEFAULT_PRICES, Listing
+from exchanges.sandbox.listing import DEFAULT_LISTINGS, DEFAULT_PRICES, Listing, notional_max_at
 from exchanges.sandbox.matching import Matching
 from exchanges.sandbox.order import CancelCause, Fill, FillKind, Order, OrderIntent, Origin
 from exchanges.sandbox.position import Position, PositionMargin
@@ -235,6 +235,10 @@ class SandboxVenue:
         before = found.leverage(symbol)
         if leverage == before:
             raise Refused(Reason.LEVERAGE_UNCHANGED)
+        held = max(abs(leg.size) for leg in found.legs(symbol)) * self.mark(symbol)
+        most = notional_max_at(listing, leverage)
+        if most is not None and held > most:
+            raise Refused(Reason.POSITION_CAP)
         found.leverage_by_symbol[symbol] = leverage
         balance = self.balance(found)
         if leverage < before and balance.initial > balance.equity:

@@ -7,6 +7,7 @@ import json
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 from exchanges.sandbox.account import Account
+from exchanges.sandbox.listing import notional_max_at
 from exchanges.sandbox.order import CancelCause, Fill, FillKind, Order, OrderStatus, Origin
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.venue import SandboxVenue
@@ -192,7 +193,7 @@ def position_row(venue: SandboxVenue, account: Account, position: Position, *, r
         "positionIdx": position.position_idx,
         "tradeMode": 0,
         "riskId": 1,
-        "riskLimitValue": "2000000",
+        "riskLimitValue": _risk_limit(venue, account, position.symbol),
         "symbol": position.symbol,
         "side": _position_side(position),
         "size": number(abs(position.size)),
@@ -228,6 +229,11 @@ def position_row(venue: SandboxVenue, account: Account, position: Position, *, r
         "isReduceOnly": False,
     }
     return row if rest else {**row, "category": "linear"}
+
+
+def _risk_limit(venue: SandboxVenue, account: Account, symbol: str) -> str:
+    most = notional_max_at(venue.listing(symbol), account.leverage(symbol))
+    return "" if most is None else number(most)
 
 
 def _never_traded_row(account: Account, position: Position) -> Row:
