@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from actors.auditor import TRUTH_AGE_S_MIN
 from actors.follower import SNAPSHOT_S, SNAPSHOT_SPREAD
 from actors.key_watch import DAY_S
 from actors.mark_stream import CATALOGUE_REFRESH_S, CLOCK_REFRESH_S
@@ -12,9 +13,36 @@ from exchanges.binance.costs import costs as binance_costs
 from exchanges.bybit.costs import costs as bybit_costs
 from exchanges.costs import Limit, Rhythm, VenueCosts
 from exchanges.hyperliquid.costs import costs as hyperliquid_costs
+from supervision.settings import AuditSettings
+
+AUDITS_SIMULATED = 600
+SHARES = 20
+
+
+def mean_read_s(audit_s: float = AuditSettings().period_s) -> float:
+    """Return how often a follower's account is read by REST, on average over all of them.
+
+    Each reads it by itself after a period of its own, and the audit has it read where the last reading
+    is old by then; either begins the period anew (R15, R21).
+    """
+    reads = sum(_reads(share / SHARES, audit_s) for share in range(SHARES))
+    return AUDITS_SIMULATED * audit_s * SHARES / reads
+
+
+def _reads(share: float, audit_s: float) -> int:
+    period_s = SNAPSHOT_S * (1 - SNAPSHOT_SPREAD * (1 - share))
+    reads, read_at = 0, 0.0
+    for audit in range(1, AUDITS_SIMULATED + 1):
+        now = audit * audit_s
+        own = int((now - read_at) / period_s)
+        reads, read_at = reads + own, read_at + own * period_s
+        if now - read_at > TRUTH_AGE_S_MIN:
+            reads, read_at = reads + 1, now
+    return reads
+
 
 RHYTHM = Rhythm(
-    snapshot_s=SNAPSHOT_S * (1 - SNAPSHOT_SPREAD / 2),
+    snapshot_s=mean_read_s(),
     reconcile_s=RECONCILE_S,
     clock_s=CLOCK_REFRESH_S,
     catalogue_s=CATALOGUE_REFRESH_S,
