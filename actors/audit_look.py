@@ -24,7 +24,8 @@ TRUTH_POLL_S = 0.25
 TRUTHS_PER_MINUTE: Mapping[str, int] = {"bybit": 50, "binance": 25, "hyperliquid": 10}
 """Accounts read by REST, by venue: at two requests each a small share of what an address may ask."""
 TRUTHS_ELSEWHERE = 10
-TRUTH_WINDOW_S = 60.0
+TRUTH_WINDOW_S = 55.0
+"""A little less than a minute, so that a pass a minute finds its whole share."""
 
 
 @attrs.frozen(kw_only=True)

@@ -7,9 +7,11 @@ import trio
 
 from actors.messages import CrashNow
 from actors.runtime import Address
+from model.account import AccountSnapshot
 from model.settings import Repair
 from supervision.control import NotReady
 from tests.supervision.engine_house import House, engine_house, make_row
+from tests.supervision.fake_venue import FakeAccount
 
 
 async def copied(house: House) -> None:
@@ -108,3 +110,24 @@ async def test_an_auditor_that_is_away_is_told_and_a_pass_without_end_too(
         monkeypatch.setattr(Address, "ask", slow)
         with pytest.raises(NotReady, match="takes longer"):
             await house.call("audit.run")
+
+
+async def test_a_pass_asks_the_venue_for_no_more_than_it_says(
+    tmp_path: Path, autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine_house(tmp_path, *(make_row(name) for name in ("alice", "bob", "carol"))) as house:
+        await copied(house)
+        read: list[str] = []
+        snapshot = FakeAccount.snapshot
+
+        async def counted(self: FakeAccount) -> AccountSnapshot:
+            read.append(self.key)
+            return await snapshot(self)
+
+        monkeypatch.setattr(FakeAccount, "snapshot", counted)
+        for _ in range(40):  # on demand as often as anybody likes
+            answer = await house.call("audit.run")
+        followers = [key for key in read if not key.startswith("master")]
+
+        assert answer["audited"] == 3
+        assert len(followers) <= 3 + 3, "one reading each for its turn, one of its own"
