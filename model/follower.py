@@ -15,7 +15,7 @@ from model.decision import Decision
 from model.gates import Gates, pass_gates
 from model.goal import Goal, goals_of
 from model.instrument import Instrument
-from model.leg import ChangeClass, Side
+from model.leg import ChangeClass, PositionMode, Side
 from model.prices import limit_price, within_band
 from model.reasons import Reason
 from model.reduction import plan_opening, plan_reduction
@@ -96,7 +96,8 @@ def _reduction(goal: Goal, situation: Situation, instrument: Instrument, *, agai
     step = step_towards(target, size, change_class=kind, lot=instrument.lot_size, direction=direction)
     if not step.increment:
         return _nothing(goal, situation, Reason.NOTHING_TO_DO, target, note)
-    quantities, reason = plan_reduction(size, step.desired, instrument, mark=situation.mark)
+    hedged = situation.mode is PositionMode.HEDGE
+    quantities, reason = plan_reduction(size, step.desired, instrument, mark=situation.mark, hedged=hedged)
     side = Side.SELL if size > 0 else Side.BUY
     left = EXACT.add(size, side.sign * _total(quantities))
     drafts = tuple(

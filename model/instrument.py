@@ -45,6 +45,8 @@ class Instrument:
     min_notional: Decimal
     min_notional_exempts_reductions: bool
     """Reductions may be below ``min_notional``; one that closes everything always may (R9)."""
+    min_notional_exempts_hedged: bool = True
+    """Whether that includes hedged legs, whose reductions carry no flag (Binance does not say)."""
     tick_size: Decimal | None = attrs.field(validator=optional(gt(ZERO)))
     price_digits: int | None = None
     """Significant figures a price may have, where the venue counts them (Hyperliquid: 5)."""
@@ -61,3 +63,7 @@ class Instrument:
     def __attrs_post_init__(self) -> None:
         if self.tick_size is None and self.price_digits is None and self.price_decimals is None:
             raise ValueError(f"{self.exchange} {self.symbol}: no rule for prices")
+
+    def exempts_reductions(self, *, hedged: bool) -> bool:
+        """Tell whether what takes something off a leg may be below the minimum notional."""
+        return self.min_notional_exempts_reductions and (self.min_notional_exempts_hedged or not hedged)

@@ -35,7 +35,9 @@ def plan_opening(quantity: Decimal, instrument: Instrument, *, mark: Decimal | N
     return _split(quantity, instrument, market=False)
 
 
-def plan_reduction(size: Decimal, desired: Decimal, instrument: Instrument, *, mark: Decimal | None) -> Plan:
+def plan_reduction(
+    size: Decimal, desired: Decimal, instrument: Instrument, *, mark: Decimal | None, hedged: bool = False
+) -> Plan:
     """Return the orders that bring a leg from ``size`` to ``desired``, both signed and of one side.
 
     What would leave less than one minimum order closes all. What is below the minimum is deferred,
@@ -46,7 +48,7 @@ def plan_reduction(size: Decimal, desired: Decimal, instrument: Instrument, *, m
     if left and left < minimum_order(instrument, mark):
         left = ZERO
     quantity = _whole_lots(held - left, held, instrument.lot_size)
-    exempt = not left or instrument.min_notional_exempts_reductions
+    exempt = not left or instrument.exempts_reductions(hedged=hedged)
     if quantity < minimum_order(instrument, None if exempt else mark):
         return (), Reason.DEFERRED
     parts, reason = _split(quantity, instrument, market=True)

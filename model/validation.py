@@ -208,7 +208,8 @@ def _check_price(draft: OrderDraft, instrument: Instrument, mark: Decimal | None
         return Verdict(Reason.PRICE_UNKNOWN, f"no price of the venue: {format_decimal(draft.price)}")
     if draft.price is not None and not is_in_band(draft.price, mark, instrument):
         return Verdict(Reason.PRICE_MOVED, f"beyond the venue's band: {format_decimal(draft.price)}")
-    exempt = draft.closes_all or (draft.reduce_only and instrument.min_notional_exempts_reductions)
+    hedged = draft.leg.position_idx != ONE_WAY
+    exempt = draft.closes_all or (draft.reduce_only and instrument.exempts_reductions(hedged=hedged))
     price = worse_price(mark, draft.price)
     if exempt or price is None:
         return None

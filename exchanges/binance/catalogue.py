@@ -112,6 +112,7 @@ def parse_instrument(row: Row) -> Instrument | None:
             max_market_quantity=positive(market["maxQty"]),
             min_notional=_min_notional(filters),
             min_notional_exempts_reductions=True,
+            min_notional_exempts_hedged=False,  # only reduceOnly is, which hedged orders cannot carry
             tick_size=positive(filters["PRICE_FILTER"]["tickSize"]),
             price_band=_price_band(filters),
             max_leverage=LEVERAGE_MAX,

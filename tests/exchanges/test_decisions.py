@@ -30,8 +30,8 @@ from tests.model.factories import make_change, make_situation
 D = Decimal
 RACES = frozenset({Refusal.MARGIN})
 """Free margin is the venue's to judge: fees, other symbols and marks move it; R10 shrinks what is refused."""
-UNSETTLED = "of a hedged leg below the minimum notional"
-"""Whether Binance takes such a reduction is not published: sent, and part of the next one if refused."""
+UNSETTLED = "a hedged leg closed below the minimum notional"
+"""Whether Binance takes it is not published: it is sent, and tried again while it is refused."""
 ROUNDS_MAX = 3
 
 
@@ -252,7 +252,7 @@ def carry_out(case: Case, decision: Decision, part_from: int) -> list[str]:
             )
         )
         reason = row.refused.reason if row.refused else None
-        if reason is Refusal.NOTIONAL_BELOW_MIN and draft.reduce_only and draft.leg.position_idx != ONE_WAY:
+        if reason is Refusal.NOTIONAL_BELOW_MIN and draft.closes_all and draft.leg.position_idx != ONE_WAY:
             return [*outcomes, UNSETTLED]
         assert reason is None or reason in RACES, (reason, draft, decision)
         assert reason is None or draft.opens, (reason, draft)

@@ -176,3 +176,15 @@ def test_what_is_affordable_is_known_by_margin_and_leverage() -> None:
     assert shrunk("0.5") is None  # below the minimum notional
     assert shrunk("0") is None
     assert shrink_to_margin(quantity, 0, instrument, available=None, price=MARK, leverage=None) is None
+
+
+def test_a_hedged_leg_may_be_no_exemption() -> None:
+    """Its reductions carry no flag; one that closes everything is tried all the same."""
+    unflagged = make_instrument(min_notional_exempts_hedged=False)
+
+    def plan(desired: str, *, hedged: bool) -> object:
+        return plan_reduction(Decimal(1), Decimal(desired), unflagged, mark=MARK, hedged=hedged)
+
+    assert plan("0.999", hedged=True) == ((), Reason.DEFERRED)
+    assert plan("0.999", hedged=False) == ((Decimal("0.001"),), None)
+    assert plan("0", hedged=True) == ((Decimal(1),), None)
