@@ -8,7 +8,7 @@ from model.copy import Holding
 from model.goal import Goal
 from model.reasons import Reason
 
-_AS_IT_IS = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT, Reason.FOREIGN_POSITION})
+_AS_IT_IS = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT, Reason.FOREIGN_POSITION, Reason.DRY_RUN})
 LASTING = _AS_IT_IS | frozenset(
     {
         Reason.NOT_JOINED,

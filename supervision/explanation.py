@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from model.repair import REPAIR_PREFIX
 from supervision.reason_words import AFTER_DECIDING, GATES, REASON_WORDS
 
 UNKNOWN = "unknown"
@@ -69,6 +70,8 @@ def _change(copy: Mapping[str, Any], explain: Mapping[str, Any]) -> Iterator[str
     if change.get("by_operator"):
         yield f"An operator had {leg.get('symbol')}:{leg.get('position_idx')} closed; the master did nothing."
         return
+    if str(copy.get("change_id")).startswith(REPAIR_PREFIX):
+        yield "The auditor asked for it: a copy had missed the master's change."
     kind = str(copy.get("change_class") or (explain.get("change") or {}).get("class") or "").replace("_", " ")
     yield (
         f"The master's {leg.get('symbol')}:{leg.get('position_idx')} went from {change['size_before']} to "

@@ -7,6 +7,7 @@ from typing import Any
 from model.copy import CopyState
 from model.ledger import CopyRow, open_store
 from model.reasons import Reason
+from model.repair import REPAIR_PREFIX
 from supervision.explanation import explain_copy, reason_words
 from supervision.reason_words import _WORDS, GATES
 from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_outcome
@@ -115,6 +116,13 @@ def test_a_change_that_catch_up_found_says_so(tmp_path: Path) -> None:
     copy = kept(tmp_path) | {"change": {"size_before": "0", "size_after": "1", "caught_up": True}}
 
     assert "It was found by catch-up" in "\n".join(explain_copy(copy))
+
+
+def test_a_repair_says_who_asked_for_it(tmp_path: Path) -> None:
+    copy = kept(tmp_path) | {"change_id": f"{REPAIR_PREFIX}0"}
+
+    assert "The auditor asked for it" in "\n".join(explain_copy(copy))
+    assert "The auditor asked for it" not in "\n".join(explain_copy(kept(tmp_path)))
 
 
 def test_every_reason_has_its_words_and_gates_hold_reasons_that_exist() -> None:

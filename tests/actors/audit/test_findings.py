@@ -4,6 +4,7 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from pykka import ActorDeadError
@@ -14,7 +15,7 @@ from actors.messages import CrashNow, SetMode
 from exchanges.sandbox import FaultKind
 from model.finding import Cause, FindingKind
 from model.reasons import Reason
-from model.settings import FollowerMode, Limits
+from model.settings import FollowerMode, Join, Limits
 from model.severity import Severity
 from tests.actors.audit.hands import audited, by_hand, found, only, resolved, set_leverage
 from tests.world import Cast, World, fixed_ratio, open_world
@@ -224,6 +225,50 @@ async def test_what_a_copy_skipped_for_good_is_no_drift(tmp_path: Path, autojump
             Reason.SYMBOL_DENIED,
         }
         assert not found(world)
+
+
+async def test_what_a_follower_did_not_join_is_no_drift(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    late = Cast(venue=venue, settings={"sizing": fixed_ratio("0.5"), "join": Join.NEXT})
+    async with open_world(tmp_path, late, start=False) as world:
+        (account,) = world.followers
+        settings = attrs.evolve(account.settings, joined_at_ms=world.clock.wall_ms() + 5_000)
+        world.followers = (attrs.evolve(account, settings=settings),)
+        world.trade("BTCUSDT", "1")
+        await world.start_engine()
+        await world.ready()
+        await trio.sleep(200)
+        world.trade("BTCUSDT", "1")
+        world.trade("ETHUSDT", "2")
+        await trio.sleep(200)
+
+        assert (world.size("alice"), world.size("alice", "ETHUSDT")) == (0, 1)
+        assert not found(world)
+
+
+async def test_a_reduction_that_is_too_small_for_the_venue_is_told(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    small = Cast(venue="hyperliquid", settings={"sizing": fixed_ratio("0.01")})
+    async with open_world(tmp_path, small) as world:
+        await copied(world, "0.5")
+        held = world.size("alice")
+        world.trade("BTCUSDT", "-0.005")
+        await trio.sleep(125)
+
+        assert world.size("alice") == held
+        (drift,) = found(world)
+        assert (drift.kind, drift.cause, drift.reason) == (
+            FindingKind.SIZE_MISMATCH,
+            Cause.MISSED,
+            Reason.DEFERRED,
+        )
+        assert not drift.repaired
+        world.trade("BTCUSDT", "-0.295")
+        await trio.sleep(125)
+        assert world.size("alice") == D("0.002")
+        assert len(resolved(world)) == 1
 
 
 async def test_a_reduction_that_does_not_get_there_is_told_while_it_is_tried(
