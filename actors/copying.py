@@ -14,7 +14,7 @@ from actors.follower_desk import Baseline, FollowerDesk
 from actors.lane import Interrupted, Lane
 from actors.messages import MasterChanged
 from actors.order_life import send, settle
-from exchanges.errors import ExchangeError, Refusal
+from exchanges.errors import ExchangeError, Refusal, RequestRejected
 from model.amounts import ZERO
 from model.copy import Claim, ClaimAnswer, Holding, OrderRecord
 from model.expectation import still_wanted
@@ -248,8 +248,8 @@ class Copying:
 
     async def _act(self, decision: Decision, situation: Situation) -> Reason | None:
         """Perform a decision; return None when it is done, else why it is not."""
-        if decision.leverage is not None and not await self._set_leverage(decision):
-            return Reason.LEVERAGE_FAILED
+        if decision.leverage is not None and (reason := await self._set_leverage(decision)):
+            return reason
         drafts = self._shrunk(decision, situation)
         if not drafts:
             return Reason.MARGIN_INSUFFICIENT
@@ -263,16 +263,18 @@ class Copying:
                 return reason
         return None
 
-    async def _set_leverage(self, decision: Decision) -> bool:
+    async def _set_leverage(self, decision: Decision) -> Reason | None:
+        """Return why the leverage is not set: refused, or not heard of, which is worth another try."""
         leg, leverage = decision.goal.leg, decision.leverage
         assert leverage is not None
         try:
             await self._desk.gateway.set_leverage(leg, leverage)
         except ExchangeError as error:
             self.record.trouble(f"leverage: {error}")
-            return False
+            is_refused = isinstance(error, RequestRejected)
+            return Reason.LEVERAGE_FAILED if is_refused else Reason.VENUE_UNREACHABLE
         self._desk.view.leverages[leg.symbol] = leverage
-        return True
+        return None
 
     def _shrunk(self, decision: Decision, situation: Situation) -> tuple[OrderDraft, ...]:
         """Return the drafts, smaller when the venue found the margin insufficient (R10)."""

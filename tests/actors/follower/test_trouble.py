@@ -3,11 +3,14 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from actors.messages import SetMode
 from exchanges.sandbox import FaultKind, Liquidity
+from exchanges.sandbox.refusals import Reason as RefusedFor
+from exchanges.sandbox.refusals import Refused
 from model.copy import CopyState
 from model.order import OrderState
 from model.reasons import Reason
@@ -235,3 +238,36 @@ async def test_a_net_is_of_what_the_master_holds_now_however_long_a_change_waite
         assert world.size("alice") == D("0.3")
         assert world.holding("alice").master_size == D("0.3")
         assert_nothing_twice(world)
+
+
+async def test_a_leverage_whose_answer_is_lost_is_set_again_before_the_opening(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        faults = world.core("alice").faults
+        faults.add(FaultKind.RESET_AFTER, account="alice", endpoint="/v5/position/set-leverage", count=1)
+        world.trade("BTCUSDT", "0.1", leverage=D(20))
+        await world.settled()
+
+        assert world.size("alice") == D("0.1")
+        assert world.account("alice").leverage("BTCUSDT") == D(20)
+
+
+async def test_a_leverage_that_the_venue_refuses_blocks_the_opening_and_no_reduction(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Refused(RefusedFor.LEVERAGE)
+
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.venue.set_leverage("master", "BTCUSDT", D(20))
+        monkeypatch.setattr(world.core("alice"), "set_leverage", refuse)
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.trade("BTCUSDT", "-0.15")
+        await world.settled()
+
+        assert Reason.LEVERAGE_FAILED in {row.reason for row in world.copies("alice")}
+        assert world.size("alice") == D("0.05")
