@@ -170,3 +170,14 @@ def _crash(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
 def _kill(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
     act = chance.choice(("kill", "kill", "drain"))
     return _step(act, away_s=chance.choice((0.0, 1.0, 10.0)))
+
+
+@_fault
+def _ambush(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
+    """Kill the engine just after an order has left, and perhaps its successors too."""
+    return _step(
+        "ambush",
+        after_s=chance.choice((0.0, 0.001, 0.02, 0.2)),
+        times=chance.choice((1, 2, 3)),
+        away_s=chance.choice((0.0, 0.5)),
+    )

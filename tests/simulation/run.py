@@ -35,6 +35,7 @@ from tests.world import MASTER, World, open_world
 
 CONVERGES_WITHIN_S = 60.0
 STEP_S = 0.5
+ARRIVAL_POLL_S = 0.002
 WATCHED_AFTER_RESTART_S = 15.0
 ZERO = Decimal(0)
 _AT_ONCE = frozenset({"trade", "price", "drop", "silence", "crash"})
@@ -243,6 +244,24 @@ class Run:
             await self.world.kill_engine()
             await trio.sleep(away_s)
             await self.world.start_engine()
+
+    async def _do_ambush(self, *, after_s: float, times: int, away_s: float) -> None:
+        for _ in range(times):
+            if not await self._order_arrives():
+                return
+            await trio.sleep(after_s)
+            await self._do_kill(away_s=away_s)
+
+    async def _order_arrives(self) -> bool:
+        """Wait for the next order of a follower; tell whether one came before the healing."""
+        seen = len(self.books.venue.ledger)
+        while not self._healing:
+            rows = self.books.venue.ledger.since(seen)
+            if any(row.account != MASTER for row in rows):
+                return True
+            seen += len(rows)
+            await trio.sleep(ARRIVAL_POLL_S)
+        return False
 
     async def _do_drain(self, *, away_s: float) -> None:
         async with self._engine_lock:
