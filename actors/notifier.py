@@ -71,7 +71,8 @@ class Notifier(TrioActor):
         self._loaded = trio.Event()
         self._seen = _Bell()
         self._queued = _Bell()
-        self._unsaved = _Bell()
+        self._counted = _Bell()
+        self._urgent = _Bell()
 
     async def on_start(self) -> None:
         """Begin to listen at once, and to tell when the ledger has said what was told before."""
@@ -143,12 +144,13 @@ class Notifier(TrioActor):
     async def _save_for_ever(self) -> None:
         await self._loaded.wait()
         while True:
-            news = self._unsaved.next
+            counted, urgent = self._counted.next, self._urgent.next
             if not await self._save():
                 await trio.sleep(LEDGER_RETRY_S)
                 continue
+            await counted.wait()
             with trio.move_on_after(SAVE_GAP_S):
-                await news.wait()
+                await urgent.wait()
 
     async def _save(self) -> bool:
         """Write what has changed; return whether the ledger took it or refused it for good."""
@@ -170,6 +172,10 @@ class Notifier(TrioActor):
             raise
         self._see_ledger("")
         return True
+
+    def _save_soon(self) -> None:
+        self._urgent.ring()
+        self._counted.ring()
 
     def _put_back(self, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
         self._book.put_back(alerts)
@@ -198,6 +204,7 @@ class Notifier(TrioActor):
                 for item in batch:
                     self._hear(item)
                 self._seen.ring()
+                self._counted.ring()
                 await trio.sleep(PAUSE_S)
 
     def _hear(self, item: Published | Gap) -> None:
@@ -219,7 +226,7 @@ class Notifier(TrioActor):
         for alert in found:
             self._outbox.withdraw(alert, now_ms)
             self._desk.bus.publish(AlertAcknowledged(alert_id=alert.alert_id, title=alert.title, by=by))
-        self._unsaved.ring()
+        self._save_soon()
         self._seen.ring()
         return found
 
@@ -247,7 +254,7 @@ class Notifier(TrioActor):
                 self._outbox.post(notice, now_ms)
                 self._publish(notice)
             self._queued.ring()
-            self._unsaved.ring()
+            self._save_soon()
 
     def _publish(self, notice: Notice) -> None:
         alert = notice.alert
@@ -284,7 +291,7 @@ class Notifier(TrioActor):
                         channel=channel.name, delivers=delivery.delivered, detail=delivery.error
                     )
                 )
-            self._unsaved.ring()
+            self._save_soon()
             self._seen.ring()
 
     async def _beat_daily(self, minute: int) -> None:
@@ -304,7 +311,7 @@ class Notifier(TrioActor):
             title, body = heartbeat_text(summary, tuple(self._book), self._outbox.status())
             self._outbox.post_heartbeat(f"heartbeat-{day}", title, body, self._desk.now_ms())
             self._queued.ring()
-            self._unsaved.ring()
+            self._save_soon()
             await self._keep_beat(day)
 
     async def _summary(self) -> str:

@@ -26,8 +26,8 @@ GATHER_MS = 10_000
 """What is not critical waits so long for company."""
 DIGEST_ABOVE = 5
 """More than these that wait are one message."""
-GAP_MS = {ChannelKind.MAIN: 3_000, ChannelKind.SMS: 1_000}
-"""Telegram takes 20 messages a minute to a group."""
+GAP_MS = {ChannelKind.MAIN: 3_000, ChannelKind.SMS: 60_000}
+"""Telegram takes 20 messages a minute to a group; a storm must not use up the SMS of a day."""
 SMS_A_DAY = 10
 DAY_MS = 86_400_000
 RETRY_MS = 2_000

@@ -215,14 +215,14 @@ def test_ten_sms_a_day_and_the_rest_is_dropped_and_told() -> None:
 def test_the_sms_of_the_day_are_remembered_over_a_restart() -> None:
     first = box()
     for number in range(SMS_A_DAY):
-        first.post(escalated(number=number), T0 + number * 1000)
-        first.settle(plan(first, number, "twilio"), DONE, T0 + number * 1000)
+        first.post(escalated(number=number), T0 + number * 60_000)
+        first.settle(plan(first, number * 60, "twilio"), DONE, T0 + number * 60_000)
     second = box()
 
     second.load(first.take_changed(), now_ms=T0)
-    second.post(escalated(number=99), T0 + 60_000)
+    second.post(escalated(number=99), T0 + 3_600_000)
 
-    assert second.plan("twilio", T0 + 60_000) is None
+    assert second.plan("twilio", T0 + 3_600_000) is None
     assert second.status()[1].dropped == 1
 
 

@@ -280,6 +280,7 @@ async def test_a_storm_that_trickles_is_few_messages(make_house: MakeHouse, auto
     channel, phone = FakeChannel(), sms()
     house = make_house(channel, phone)
     async with house.process():
+        began = trio.current_time()
         for number in range(500):
             house.bus.publish(quarantined(f"f{number:03}"))
             await trio.sleep(0.02)
@@ -287,7 +288,8 @@ async def test_a_storm_that_trickles_is_few_messages(make_house: MakeHouse, auto
 
         assert len(channel.got) <= 6
         assert sum(title.startswith("CRITICAL") or int(title.split()[0]) for title in channel.titles) >= 500
-        assert len(phone.got) <= 12
+        assert near(phone.times(), began + 300, began + 360)
+        assert phone.got[1][2].startswith("499 critical alerts, none acknowledged: f001")
 
 
 async def test_the_same_event_500_times_is_one_message(make_house: MakeHouse, autojump_clock: Clock) -> None:
@@ -468,9 +470,9 @@ async def test_a_heartbeat_a_day_at_its_minute(make_house: MakeHouse, autojump_c
         at_ms = house.clock.wall_ms()
         first = trio.current_time() + ((9 * 3_600_000 - at_ms) % day_ms) / 1000
         house.bus.publish(follower("bob", "paused"))
-        await trio.sleep(3 * 86_400)
+        await trio.sleep(2 * 86_400)
 
-        assert near(channel.times("The engine is alive"), first, first + 86_400, first + 2 * 86_400)
+        assert near(channel.times("The engine is alive"), first, first + 86_400)
         body = channel.got[0][2]
         assert body.splitlines()[:3] == [
             "It is ready.",
