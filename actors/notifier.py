@@ -4,7 +4,7 @@ Nothing here is called from the copy path: it listens to the bus, which never wa
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -249,12 +249,15 @@ class Notifier(TrioActor):
             self._lost_told = lost
             self._see(Sighting(condition=ALERTS_LOST, detail=f"{lost} since the start."))
         # What is queued just now may be known to get through nowhere: look again until there is nothing new.
-        while notices := self._book.tick(now_ms, is_undelivered=self._outbox.is_undelivered):
+        while notices := self._book.tick(now_ms, is_undelivered=self._undelivered()):
             for notice in notices:
                 self._outbox.post(notice, now_ms)
                 self._publish(notice)
             self._queued.ring()
             self._save_soon()
+
+    def _undelivered(self) -> Callable[[str], bool] | None:
+        return self._outbox.is_undelivered if self._outbox.gets_nothing_through else None
 
     def _publish(self, notice: Notice) -> None:
         alert = notice.alert

@@ -4,6 +4,7 @@ pending -> firing -> ended, by key. One episode is told once when it begins, aga
 ``REPEAT_MS``, and once when it is over. Pure: time is passed in, in ms.
 """
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 
@@ -58,6 +59,8 @@ class AlertBook:
         self._escalate_after_ms = escalate_after_ms
         self._open: dict[str, Alert] = {}
         self._again: set[str] = set()
+        self._calls: list[tuple[int, str]] = []
+        self._called_at: dict[str, int] = {}
         self._escalated_at: dict[str, int] = {}
         self._changed: dict[str, Alert] = {}
         self.lost = 0
@@ -76,7 +79,9 @@ class AlertBook:
             known = self._open.get(alert.key)
             if alert.state is AlertState.FIRING and (known is None or known.state is AlertState.PENDING):
                 seen_ms = alert.seen_at_ms if known is None else known.seen_at_ms
-                self._open[alert.key] = attrs.evolve(alert, seen_at_ms=max(seen_ms, alert.seen_at_ms))
+                loaded = attrs.evolve(alert, seen_at_ms=max(seen_ms, alert.seen_at_ms))
+                self._open[alert.key] = loaded
+                self._call(loaded)
 
     def see(self, sighting: Sighting, now_ms: int) -> None:
         """Take a sighting; `tick` says what is to be told of it."""
@@ -91,9 +96,9 @@ class AlertBook:
                 count=alert.count + 1,
                 calm_since_ms=None,
             )
-            self._put(again)
             if sighting.again and alert.state is AlertState.FIRING:
                 self._again.add(alert.key)
+            self._put(again)
         elif len(self._open) < ALERTS_MAX or sighting.condition is ALERTS_LOST:
             self._put(begin_alert(sighting, now_ms))
         else:
@@ -109,26 +114,31 @@ class AlertBook:
                 return done
         return None
 
-    def tick(self, now_ms: int, *, is_undelivered: Callable[[str], bool]) -> list[Notice]:
-        """Let time pass; return what is to be told now.
+    def tick(self, now_ms: int, *, is_undelivered: Callable[[str], bool] | None = None) -> list[Notice]:
+        """Let time pass; return what is to be told now. Costs nothing for what is not due.
 
         Args:
-            is_undelivered: whether an alert, by its id, got through by nothing but SMS.
+            is_undelivered: whether an alert, by its id, gets through by nothing but SMS; None while
+                something gets through at all.
         """
         notices: list[Notice] = []
-        for alert in tuple(self._open.values()):
-            if alert.state is AlertState.PENDING:
-                notices += self._ripen(alert, now_ms)
-            else:
-                notices += self._go_on(alert, now_ms)
-        for alert in tuple(self):
-            notices += self._escalate(alert, now_ms, is_undelivered(alert.alert_id))
+        while self._calls and self._calls[0][0] <= now_ms:
+            at_ms, key = heapq.heappop(self._calls)
+            if self._called_at.get(key) == at_ms:
+                del self._called_at[key]
+                notices += self._look(self._open.get(key), now_ms)
+        if is_undelivered is not None and self._escalate_after_ms is not None:
+            critical = [it for it in self._open.values() if it.condition.severity is Severity.CRITICAL]
+            for alert in critical:
+                if alert.state is AlertState.FIRING and is_undelivered(alert.alert_id):
+                    notices += self._escalate(alert, now_ms, undelivered=True)
         return notices
 
     def next_at_ms(self) -> int | None:
-        """Return when `tick` has something to do again, if nothing is seen before."""
-        times = [at for alert in self._open.values() for at in self._times(alert)]
-        return min(times, default=None)
+        """Return when `tick` may have something to do again, if nothing is seen before."""
+        while self._calls and self._called_at.get(self._calls[0][1]) != self._calls[0][0]:
+            heapq.heappop(self._calls)
+        return self._calls[0][0] if self._calls else None
 
     def take_changed(self) -> list[Alert]:
         """Return every alert that has changed since the last call, pending ones left out."""
@@ -152,6 +162,29 @@ class AlertBook:
             del self._open[alert.key]
         elif alert.calm_since_ms is None:
             self._put(attrs.evolve(alert, calm_since_ms=now_ms))
+
+    def _look(self, alert: Alert | None, now_ms: int) -> list[Notice]:
+        if alert is None:
+            return []
+        if alert.state is AlertState.PENDING:
+            notices = self._ripen(alert, now_ms)
+        else:
+            notices = self._go_on(alert, now_ms)
+        here = self._open.get(alert.key)
+        if here is not None and here.state is AlertState.FIRING:
+            notices += self._escalate(here, now_ms, undelivered=False)
+            self._call(self._open[alert.key])
+        elif here is not None:
+            self._call(here)
+        return notices
+
+    def _call(self, alert: Alert) -> None:
+        """See to it that the alert is looked at when it is due; earlier than that does no harm."""
+        due_ms = 0 if alert.key in self._again else min(self._times(alert))
+        called_ms = self._called_at.get(alert.key)
+        if called_ms is None or due_ms < called_ms:
+            self._called_at[alert.key] = due_ms
+            heapq.heappush(self._calls, (due_ms, alert.key))
 
     def _ripen(self, alert: Alert, now_ms: int) -> list[Notice]:
         if _is_quiet(alert, now_ms):
@@ -188,7 +221,7 @@ class AlertBook:
         was_said = alert.calm_since_ms is not None and alert.condition.tells_its_end
         return [Notice(NoticeKind.RESOLVED, ended)] if was_said else []
 
-    def _escalate(self, alert: Alert, now_ms: int, undelivered: bool) -> list[Notice]:
+    def _escalate(self, alert: Alert, now_ms: int, *, undelivered: bool) -> list[Notice]:
         at_ms = self._escalate_at(alert, undelivered=undelivered)
         if at_ms is None or now_ms < at_ms:
             return []
@@ -224,6 +257,7 @@ class AlertBook:
 
     def _put(self, alert: Alert) -> None:
         self._open[alert.key] = alert
+        self._call(alert)
         if alert.state is not AlertState.PENDING:
             self._changed[alert.alert_id] = alert
 

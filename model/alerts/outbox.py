@@ -136,6 +136,11 @@ class Outbox:
             for message in [it for it in line.queue.values() if it.alert_id == alert.alert_id]:
                 self._settle(line, message, MessageState.CANCELLED, now_ms)
 
+    @property
+    def gets_nothing_through(self) -> bool:
+        """Tell whether no main channel delivers, or there is none."""
+        return all(line.has_given_up for line in self._of(ChannelKind.MAIN))
+
     def is_undelivered(self, alert_id: str) -> bool:
         """Tell whether an alert waits in every main channel, none of which gets anything through."""
         lines = list(self._of(ChannelKind.MAIN))
