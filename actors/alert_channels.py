@@ -6,6 +6,7 @@ each channel has one at most: one that hangs holds up its own channel and nobody
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
@@ -59,15 +60,17 @@ class AppriseChannel:
             redact: takes secrets out of what the service says.
         Raises: ChannelRefused for a url that apprise cannot read; its message does not repeat it.
         """
-        import apprise
-
         self._name = name
         self._kind = kind
         self._redact = redact
-        self._service = apprise.Apprise(
-            asset=apprise.AppriseAsset(app_id="copytrader", app_desc="alerts", storage_mode="memory")
-        )
-        if not self._service.add(url):
+        with warnings.catch_warnings():  # its modules use what a later Python lacks; they know
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import apprise
+
+            asset = apprise.AppriseAsset(app_id="copytrader", app_desc="alerts", storage_mode="memory")
+            self._service = apprise.Apprise(asset=asset)
+            is_taken = self._service.add(url)
+        if not is_taken:
             raise ChannelRefused(f"apprise does not take the url of {name}")
         self._limiter = trio.CapacityLimiter(1)
 

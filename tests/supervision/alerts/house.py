@@ -18,6 +18,7 @@ from model.alerts.alert import Alert, Sighting
 from model.alerts.message import ChannelKind, Delivery
 from model.ledger import LedgerUnreachable, Store
 from supervision.alerting import make_notifier_desk
+from supervision.events import AccountQuarantined
 from supervision.restarts import Intensity
 from supervision.settings import NotifySettings
 from supervision.supervisor import Strategy, Supervisor, SupervisorSpec
@@ -72,6 +73,10 @@ def live() -> MasterStreamChanged:
 
 def follower(name: str, state: str, detail: str = "") -> FollowerStateChanged:
     return FollowerStateChanged(follower=name, state=state, detail=detail)
+
+
+def quarantined(name: str = "alice") -> AccountQuarantined:
+    return AccountQuarantined(name=f"account:{name}", error="KeyError: 'x'", retry_s=60)
 
 
 class AlertsHouse:

@@ -11,7 +11,7 @@ from actors.messages import CrashNow
 from model.copy import CopyState
 from model.order import OrderState
 from model.reasons import Reason
-from supervision.events import AccountQuarantined, AccountRecovered
+from supervision.events import AccountRecovered
 from tests.supervision.alerts.house import (
     BROKEN,
     DONE,
@@ -22,15 +22,12 @@ from tests.supervision.alerts.house import (
     follower,
     live,
     lost,
+    quarantined,
     sighting_error,
     sms,
 )
 
 Clock = trio.abc.Clock
-
-
-def quarantined(name: str = "alice") -> AccountQuarantined:
-    return AccountQuarantined(name=f"account:{name}", error="KeyError: 'x'", retry_s=60)
 
 
 def recovered(name: str = "alice") -> AccountRecovered:
