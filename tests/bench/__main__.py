@@ -10,12 +10,13 @@ import trio
 from rich.console import Console
 from rich.table import Table
 
+from exchanges.sandbox.houses import KINDS
 from model.amounts import use_money_context
 from tests.bench import burst, growth, idle, latency, reconnect, slow
 from tests.bench.figures import Figure
 from tests.bench.ledgers import POSTGRES, SQLITE, new_ledger, running_server
 
-PARTS = ("latency", "slow", "burst", "reconnect", "memory", "rows")
+PARTS = ("latency", "venues", "slow", "burst", "reconnect", "memory", "rows")
 USUAL = PARTS[:-1]
 
 
@@ -26,6 +27,7 @@ class Plan:
     followers: tuple[int, ...]
     ledgers: tuple[str, ...]
     parts: tuple[str, ...]
+    venues: tuple[str, ...]
     events: int
     events_slow: int
 
@@ -52,12 +54,16 @@ class Numbers(click.ParamType):
 @click.option(
     "--part", "parts", type=click.Choice(PARTS), multiple=True, help="[all but rows, which is slow]"
 )
+@click.option(
+    "--venue", "venues", type=click.Choice(tuple(KINDS)), multiple=True, help="Of the part venues [all]."
+)
 @click.option("--events", type=click.IntRange(min=1), default=None, help="Of each figure [20; quick: 8].")
 @click.option("--quick", is_flag=True, help="Fewer events than the design asks for.")
 def bench(
     followers: tuple[int, ...],
     ledgers: tuple[str, ...],
     parts: tuple[str, ...],
+    venues: tuple[str, ...],
     events: int | None,
     quick: bool,
 ) -> None:
@@ -66,7 +72,8 @@ def bench(
     plan = Plan(
         followers=followers,
         ledgers=ledgers or (SQLITE, POSTGRES),
-        parts=parts or USUAL,
+        parts=parts or (("venues",) if venues else USUAL),
+        venues=venues or tuple(KINDS),
         events=events or (8 if quick else 20),
         events_slow=events or (2 if quick else 20),
     )
@@ -85,6 +92,8 @@ async def _measure(plan: Plan, directory: Path, console: Console) -> list[Figure
 
     if "latency" in plan.parts:
         figures += await _latencies(plan, directory, console)
+    if "venues" in plan.parts:
+        figures += await _venues(plan, directory, console)
     for name, part in (("slow", slow), ("burst", burst), ("reconnect", reconnect)):
         if name in plan.parts:
             events = plan.events_slow if part is slow else plan.events
@@ -115,6 +124,20 @@ async def _latencies(plan: Plan, directory: Path, console: Console) -> list[Figu
     smallest = min(found, key=lambda it: it.followers)
     figures = [figure for it in found for figure in (*it.figures(), it.copied())]
     return [*figures, smallest.calls(), *growth.of_followers(found)]
+
+
+async def _venues(plan: Plan, directory: Path, console: Console) -> list[Figure]:
+    """Return what a copy takes on each venue, with the fewest followers that were asked for."""
+    figures: list[Figure] = []
+    followers = min(plan.followers)
+    for exchange in plan.venues:
+        console.print(f"[dim]{followers} followers on {exchange} ...[/dim]")
+        with new_ledger(SQLITE, directory, None) as url:
+            found = await latency.measure(
+                followers, SQLITE, url, str(directory), events=plan.events, exchange=exchange
+            )
+        figures += [*found.figures(), found.copied(), found.calls()]
+    return figures
 
 
 def _table(figures: list[Figure]) -> Table:

@@ -17,8 +17,9 @@ from actors.bus import Bus, Gap
 from actors.events import CopyFinished, FollowerStateChanged, MasterStreamChanged
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.messages import Describe, MasterStatus
-from exchanges.clock import SystemClock
+from exchanges.clock import Clock, SystemClock
 from exchanges.network import TcpNetwork
+from exchanges.port import Venue
 from exchanges.sandbox.houses import KINDS
 from model.amounts import use_money_context
 from model.ledger import open_store
@@ -31,7 +32,7 @@ from supervision.logs import start_logs
 from supervision.settings.endpoints import loopback_addresses
 from supervision.settings.engine import LogSettings
 from supervision.venues import open_venue
-from tests.bench.accounts import MASTER, credentials, followers
+from tests.bench.accounts import MASTER, MASTER_EXCHANGE, credentials, followers
 from tests.bench.link import serve_commands
 
 LOOK_EVERY_S = 0.001
@@ -41,17 +42,23 @@ OPEN_FILES = 20_000
 class Copier:
     """An engine, and counts of what it said."""
 
-    def __init__(self, port: int, count: int, ledger: str, directory: str, mirror: bool = True) -> None:
+    def __init__(
+        self,
+        ports: dict[str, int],
+        exchange: str,
+        count: int,
+        ledger: str,
+        directory: str,
+        mirror: bool = True,
+    ) -> None:
         self._store = open_store(ledger)
         self._bus, clock = Bus(), SystemClock()
         self._desk = LedgerDesk(
             self._store, journal=Journal(Path(directory) / "journal"), publish=self._bus.publish
         )
-        exchange = "bybit"
-        addresses = loopback_addresses(exchange, KINDS[exchange].endpoints("127.0.0.1", port))
         parts = EngineParts(
-            venues={exchange: open_venue(addresses, network=TcpNetwork(), clock=clock)},
-            master_exchange="bybit",
+            venues={name: _venue(name, port, clock) for name, port in ports.items()},
+            master_exchange=MASTER_EXCHANGE,
             master_credentials=credentials(MASTER),
             ledger=self._desk,
             make_keeper=lambda: LedgerKeeper(
@@ -64,7 +71,9 @@ class Copier:
             allow_trading_key=True,
         )
         self._count = count
-        self._engine = Engine(parts, followers(count, mirror=mirror), report=self._bus.publish)
+        self._engine = Engine(
+            parts, followers(count, mirror=mirror, exchange=exchange), report=self._bus.publish
+        )
         self._ready: set[str] = set()
         self._copies = self._missed = 0
         self._orderless: Counter[str] = Counter()
@@ -154,6 +163,11 @@ class Copier:
             await self._engine.stop()
             nursery.cancel_scope.cancel()
         self._store.close()
+
+
+def _venue(exchange: str, port: int, clock: Clock) -> Venue:
+    addresses = loopback_addresses(exchange, KINDS[exchange].endpoints("127.0.0.1", port))
+    return open_venue(addresses, network=TcpNetwork(), clock=clock)
 
 
 def _resident() -> int:

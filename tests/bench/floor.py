@@ -12,11 +12,10 @@ from contextlib import suppress
 import attrs
 import trio
 
-from exchanges.bybit.signing import Signer
-from tests.bench.accounts import BARE, MASTER, SYMBOL, credentials, names
+from tests.bench.accounts import BARE, MASTER, MASTER_EXCHANGE, names
+from tests.bench.crafts import CRAFTS, bybit_login
 from tests.bench.link import serve_commands
 
-LOGIN_LIFE_MS = 8_000
 READ_BYTES = 65_536
 NO_MASK = bytes(4)
 
@@ -52,8 +51,8 @@ class BareSocket:
                 pass
 
 
-async def open_socket(port: int, path: str, name: str, number: int) -> BareSocket:
-    """Connect, upgrade and log in."""
+async def open_socket(port: int, path: str, number: int, *, login: str = "") -> BareSocket:
+    """Connect, upgrade and say ``login``."""
     socket = BareSocket(await trio.open_tcp_stream("127.0.0.1", port), number)
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -61,47 +60,47 @@ async def open_socket(port: int, path: str, name: str, number: int) -> BareSocke
     request += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
     await socket.stream.send_all(request.encode())
     await socket.expect(b"\r\n\r\n")
-    login = Signer(credentials(name)).session(time.time_ns() // 1_000_000 + LOGIN_LIFE_MS)
-    await socket.stream.send_all(frame(json.dumps({"op": "auth", "args": login})))
-    await socket.expect(b'"auth"')
+    if login:
+        await socket.stream.send_all(frame(login))
+        await socket.expect(b'"auth"')
     return socket
 
 
 class Floor:
     """The sockets and the loop."""
 
-    def __init__(self, port: int, count: int) -> None:
-        self._port = port
+    def __init__(self, ports: dict[str, int], exchange: str, count: int) -> None:
+        self._ports = ports
+        self._craft = CRAFTS[exchange]
+        self._exchange = exchange
         self._count = count
         self._sockets: list[BareSocket] = []
-        self._events = 0
+        self._events = int(time.time()) * 1000  # ids are this run's own
 
     async def copy(self, master: BareSocket, frames: list[bytes]) -> None:
         """Wait for the master's position, then write every frame."""
         await master.expect(b"_position_")
-        for socket, ready in zip(self._sockets, frames, strict=True):
-            await socket.stream.send_all(ready)
+        for number, ready in enumerate(frames):
+            await self._sockets[number % len(self._sockets)].stream.send_all(ready)
 
     async def prepare(self, side: str, quantity: str) -> None:
         """Make the next event's frames and let the loop wait for it."""
         self._events += 1
         for socket in (self._master, *self._sockets):
             socket.drain()
-        frames = [self._order(socket, side, quantity) for socket in self._sockets]
+        frames = [
+            frame(self._craft.order(name, f"{self._events}{number:06d}", side, quantity))
+            for number, name in enumerate(names(BARE, self._count))
+        ]
         self._nursery.start_soon(self.copy, self._master, frames)
-
-    def _order(self, socket: BareSocket, side: str, quantity: str) -> bytes:
-        name = f"{self._events:04d}{socket.number:06d}"
-        order = {"category": "linear", "symbol": SYMBOL, "side": side, "orderType": "Market"}
-        order |= {"qty": quantity, "positionIdx": 0, "reduceOnly": False, "orderLinkId": name}
-        header = {"X-BAPI-TIMESTAMP": str(time.time_ns() // 1_000_000), "X-BAPI-RECV-WINDOW": "5000"}
-        return frame(json.dumps({"reqId": name, "header": header, "op": "order.create", "args": [order]}))
 
     async def serve(self) -> None:
         """Open every socket, then copy until stdin ends."""
-        for number, name in enumerate(names(BARE, self._count)):
-            self._sockets.append(await open_socket(self._port, "/v5/trade", name, number))
-        self._master = await open_socket(self._port, "/v5/private", MASTER, -1)
+        port, craft = self._ports[self._exchange], self._craft
+        for number, name in enumerate(names(BARE, 1 if craft.shares_socket else self._count)):
+            self._sockets.append(await open_socket(port, craft.path, number, login=craft.login(name)))
+        master_port, login = self._ports[MASTER_EXCHANGE], bybit_login(MASTER)
+        self._master = await open_socket(master_port, "/v5/private", -1, login=login)
         await self._master.stream.send_all(frame('{"op":"subscribe","args":["position","execution"]}'))
         await self._master.expect(b'"subscribe"')
         async with trio.open_nursery() as self._nursery:

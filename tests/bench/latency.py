@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from tests.bench.accounts import BARE, FOLLOWER
+from tests.bench.accounts import BARE, FOLLOWER, MASTER_EXCHANGE
 from tests.bench.figures import Figure, percentile, spread
 from tests.bench.link import Process, started
 
 STEPS = ("0.1", "0.1", "-0.1", "-0.1")
 """The master opens, adds, takes off and closes."""
 FACTOR_MAX, ROOM_MS = 3.0, 5.0
+UNTOLD = ("order", "snapshot")
 REST_S = 0.05
 """Between two events: the venue has nothing left to do."""
 
@@ -23,6 +24,8 @@ class Latency:
 
     followers: int
     ledger: str
+    exchange: str = MASTER_EXCHANGE
+    """Where the followers are."""
     floor_ms: list[float] = attrs.field(factory=list)
     last_ms: list[float] = attrs.field(factory=list)
     done_ms: list[float] = attrs.field(factory=list)
@@ -35,6 +38,12 @@ class Latency:
     """Why copies sent none, warm-up included."""
     requests: dict[str, int] = attrs.field(factory=dict)
     faultless: bool = False
+
+    @property
+    def who(self) -> str:
+        """Who copied, in words; the master's venue goes without saying."""
+        where = "" if self.exchange == MASTER_EXCHANGE else f" on {self.exchange.capitalize()}"
+        return f"{self.followers} followers{where}"
 
     @property
     def floor(self) -> float:
@@ -51,12 +60,12 @@ class Latency:
         p50, goal = percentile(self.last_ms, 0.5), max(FACTOR_MAX * self.floor, self.floor + ROOM_MS)
         return [
             Figure(
-                what=f"floor, last of {self.followers} (p50 / p99)",
+                what=f"floor, last of {self.who} (p50 / p99)",
                 value=spread(self.floor_ms),
                 note=f"{len(self.floor_ms)} events",
             ),
             Figure(
-                what=f"copy, last of {self.followers} followers, {self.ledger} (p50 / p99)",
+                what=f"copy, last of {self.who}, {self.ledger} (p50 / p99)",
                 value=f"{spread(self.last_ms)} = {p50 / self.floor:.1f} x floor",
                 goal=f"p50 <= {goal:.1f} ms",
                 met=p50 <= goal,
@@ -69,7 +78,7 @@ class Latency:
     def copied(self) -> Figure:
         """Return whether everybody sent an order for every event, once."""
         return Figure(
-            what=f"no copy left out, no order taken twice ({self.followers} followers, {self.ledger})",
+            what=f"no copy left out, no order taken twice ({self.who}, {self.ledger})",
             value=f"{self.silent} of {self.copies} copies left out",
             goal="0",
             met=not self.silent and self.faultless,
@@ -81,19 +90,35 @@ class Latency:
         own = {what: n for what, n in self.requests.items() if what.startswith(FOLLOWER)}
         snapshots = sum(n for what, n in own.items() if what.endswith("snapshot"))
         calls = (sum(own.values()) - snapshots) / self.copies
+        others = {what.removeprefix(FOLLOWER).strip(): n for what, n in own.items() if n}
+        told = ", ".join(f"{n} {what}" for what, n in sorted(others.items()) if what not in UNTOLD)
         return Figure(
-            what=f"exchange calls a copy, leverage unchanged ({self.followers} followers)",
+            what=f"exchange calls a copy, leverage unchanged ({self.who})",
             value=f"{calls:.3f}",
             goal="1",
             met=calls == 1,
-            note=f"{self.copies} copies; {snapshots} periodic snapshot reads beside them",
+            note=f"{self.copies} copies; {snapshots} periodic snapshot reads beside them"
+            + (f"; other than orders: {told}" if told else ""),
         )
 
 
-async def measure(followers: int, ledger: str, url: str, directory: str, *, events: int) -> Latency:
-    """Run floor, copier and floor again on one venue; a warm-up round of each is not counted."""
-    found = Latency(followers, ledger)
-    async with started("tests.bench.venue", followers=followers, bare=followers, one_way_s=0.0) as venue:
+async def measure(
+    followers: int,
+    ledger: str,
+    url: str,
+    directory: str,
+    *,
+    events: int,
+    exchange: str = MASTER_EXCHANGE,
+) -> Latency:
+    """Run floor, copier and floor again on one venue; a warm-up round of each is not counted.
+
+    ``exchange`` is where the followers and the floor's accounts are; the master stays where it is.
+    """
+    found = Latency(followers, ledger, exchange)
+    async with started(
+        "tests.bench.venue", followers=followers, bare=followers, one_way_s=0.0, exchange=exchange
+    ) as venue:
         await _floor(found, venue, (events + 1) // 2)
         await _copies(found, venue, url, directory, events)
         await _floor(found, venue, events // 2)
@@ -102,7 +127,9 @@ async def measure(followers: int, ledger: str, url: str, directory: str, *, even
 
 
 async def _floor(found: Latency, venue: Process, events: int) -> None:
-    async with started("tests.bench.floor", port=venue.ready, count=found.followers) as floor:
+    async with started(
+        "tests.bench.floor", ports=venue.ready, exchange=found.exchange, count=found.followers
+    ) as floor:
         for number in range(len(STEPS) + events):
             step = STEPS[number % len(STEPS)]
             await floor.ask("prepare", side="Sell" if step[0] == "-" else "Buy", quantity=step.strip("-"))
@@ -122,16 +149,23 @@ async def _flatten(venue: Process, done: int) -> None:
 
 @asynccontextmanager
 async def copier_of(
-    venue: Process, followers: int, url: str, directory: str, *, mirror: bool = True
+    venue: Process,
+    followers: int,
+    url: str,
+    directory: str,
+    *,
+    mirror: bool = True,
+    exchange: str = MASTER_EXCHANGE,
 ) -> AsyncIterator[Process]:
     """Run an engine on the venue; it is ready."""
-    arguments = {"port": venue.ready, "count": followers, "ledger": url, "directory": directory}
-    async with started("tests.bench.copier", **arguments, mirror=mirror) as copier:
+    arguments = {"ports": venue.ready, "exchange": exchange, "count": followers}
+    arguments |= {"ledger": url, "directory": directory, "mirror": mirror}
+    async with started("tests.bench.copier", **arguments) as copier:
         yield copier
 
 
 async def _copies(found: Latency, venue: Process, url: str, directory: str, events: int) -> None:
-    async with copier_of(venue, found.followers, url, directory) as copier:
+    async with copier_of(venue, found.followers, url, directory, exchange=found.exchange) as copier:
         for step in STEPS:
             await _event(found, venue, copier, step)
         found.last_ms, found.done_ms, found.cpu_s = [], [], 0.0
