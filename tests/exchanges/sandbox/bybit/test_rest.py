@@ -379,3 +379,44 @@ async def test_maintenance_answers_503_and_ends(autojump_clock, world):
     assert (await world.get("/v5/market/time", account=None)).status == 503
     world.venue.faults.remove(fault)
     assert (await world.get("/v5/market/time", account=None)).status == 200
+
+
+async def test_risk_limits_come_by_fifteen_symbols_and_bound_the_leverage(autojump_clock, world):
+    btc = world.venue.listing("BTCUSDT")
+    tiers = ((D(1_000), D(100)), (D(50_000), D("12.5")))
+    world.venue.add_listing(attrs.evolve(btc, tiers=tiers), D(60_000))
+    for number in range(20):
+        world.venue.add_listing(attrs.evolve(btc, symbol=f"C{number}USDT"), D(1))
+
+    first = (await world.get("/v5/market/risk-limit", "category=linear")).result
+    rest = await world.get("/v5/market/risk-limit", f"category=linear&cursor={first['nextPageCursor']}")
+    of_btc = (await world.get("/v5/market/risk-limit", BTC)).result["list"]
+    await world.order(qty="0.1")
+    body = {"category": "linear", "symbol": "BTCUSDT", "buyLeverage": "13", "sellLeverage": "13"}
+    refused = await world.post("/v5/position/set-leverage", body)
+
+    assert len({row["symbol"] for row in first["list"]}) == 15
+    assert len({row["symbol"] for row in rest.result["list"]}) == len(world.venue.listings) - 15
+    assert rest.result["nextPageCursor"] == ""
+    assert [(row["riskLimitValue"], row["maxLeverage"], row["isLowestRisk"]) for row in of_btc] == [
+        ("1000", "100.00", 1),
+        ("50000", "12.50", 0),
+    ]
+    assert refused.code == 110013
+    assert (await world.get("/v5/market/risk-limit", "category=linear&symbol=NOPE")).code == 10001
+
+
+@pytest.mark.parametrize("category", ["spot", "inverse", "option"])
+async def test_of_other_categories_there_is_nothing(autojump_clock, world, category):
+    for path in ("/v5/market/instruments-info", "/v5/position/list"):
+        found = await world.get(path, f"category={category}")
+
+        assert (found.code, found.result["category"], found.result["list"]) == (0, category, [])
+
+
+async def test_there_is_one_coin_and_it_stays(autojump_clock, world):
+    (coin,) = (await world.get("/v5/asset/coin/query-info")).result["rows"]
+    other = await world.get("/v5/asset/coin/query-info", "coin=BTC")
+
+    assert (coin["coin"], coin["chains"][0]["chainWithdraw"]) == ("USDT", "0")
+    assert other.result["rows"] == []
