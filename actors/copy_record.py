@@ -237,5 +237,6 @@ def _in_words(decision: Decision) -> dict[str, object]:
 
 
 def _draft_text(draft: OrderDraft) -> str:
+    price = "" if draft.price is None else f" at {format_decimal(draft.price)} or better"
     flag = " reduce-only" if draft.reduce_only else ""
-    return f"{draft.side.value} {format_decimal(draft.quantity)}{flag}"
+    return f"{draft.side.value} {format_decimal(draft.quantity)}{price}{flag}"

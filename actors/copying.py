@@ -156,10 +156,14 @@ class Copying:
         while True:
             situation = await self._observe(goal)
             decision = decide(goal, situation)
+            if decision.drafts and situation.settings.dry_run:
+                decision = attrs.evolve(decision, reason=Reason.DRY_RUN)
             self.record.decided(decision, self._desk.clock.wall_ms())
             if self._must_stop_here(decision):
                 raise Interrupted
             reason = decision.reason
+            if reason is Reason.DRY_RUN:
+                return self._leave(goal, situation, situation.size, reason)
             if decision.drafts:
                 reason = await self._act(decision, situation)
                 if reason is None and decision.again:

@@ -113,7 +113,8 @@ def _decision(it: Mapping[str, Any]) -> Iterator[str]:
         yield f"leverage to be set to {it['set_leverage']} first"
     yield from _gates(it)
     sent = it.get("orders") or []
-    yield f"orders: {', '.join(sent)}; desired position {it.get('desired')}" if sent else "no order"
+    which = "would have sent" if it.get("reason") == "dry_run" else "orders"
+    yield f"{which}: {', '.join(sent)}; desired position {it.get('desired')}" if sent else "no order"
 
 
 def _formula(part: Mapping[str, Any], it: Mapping[str, Any]) -> str:

@@ -80,6 +80,7 @@ limits = { max_leverage = "10", max_slippage = "0.01" }       # 1 % from the mas
 # max_drawdown, min_equity, allow = ["BTCUSDT"], deny = ["DOGEUSDT"]
 # join = "next"                            # or "now": also the positions that the master has already
 # repair = "close_only"                    # or "alert", "full"
+# dry_run = true                           # everything is done but the sending: read it with explain
 # round_up_to_minimum = false              # openings below the venue's minimum are skipped
 """
 

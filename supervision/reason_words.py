@@ -104,6 +104,7 @@ GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
         ),
     ),
     ("position mode", False, frozenset({"position_mode_mismatch"})),
+    ("sent, not only shown", False, frozenset({"dry_run"})),
     ("leverage set", True, frozenset({"leverage_failed"})),
     (
         "taken by the venue",
@@ -113,5 +114,5 @@ GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
 )
 """Name, whether only openings meet it, and the reasons with which it holds a copy."""
 
-AFTER_DECIDING = frozenset({"leverage set", "taken by the venue"})
+AFTER_DECIDING = frozenset({"sent, not only shown", "leverage set", "taken by the venue"})
 """Gates that only the venue opens; a decision alone has not passed them."""

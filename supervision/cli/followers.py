@@ -164,6 +164,10 @@ def apply_offline(config: Path | None, entries: Sequence[Any], *, prune: bool) -
             now_ms = time.time_ns() // 1_000_000
             rows = seal_roster(entries, known, keys, master=_master(settings), now_ms=now_ms)
             named = {row.settings.name for row in rows}
+            dry = {row.settings.name for row in rows if row.settings.dry_run}
+            for name in sorted(dry):
+                if any(it.owned and it.target for it in store.holdings(name)):
+                    raise StillHeld(f"{name} may hold positions of ours: dry_run would leave them to nobody")
             for row in known if prune else ():
                 name = row.settings.name
                 if name not in named and any(it.owned and it.target for it in store.holdings(name)):
@@ -213,11 +217,16 @@ def _told(answer: Mapping[str, Any], as_json: bool) -> None:
 
 def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
     return (
-        *(row["name"], row["exchange"], row.get("state") or row["mode"], _key_words(row.get("key"))),
+        *(row["name"], row["exchange"], _state_words(row), _key_words(row.get("key"))),
         _words(row["sizing"]),
         _words(row["limits"]),
         *(row["join"], row["repair"]),
     )
+
+
+def _state_words(row: Mapping[str, Any]) -> str:
+    state: str = row.get("state") or row["mode"]
+    return f"{state}, dry run" if row.get("dry_run") else state
 
 
 def _key_words(key: Mapping[str, Any] | None) -> str | None:

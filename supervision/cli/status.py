@@ -94,6 +94,8 @@ def _alert_words(alerts: Mapping[str, Any]) -> str:
 def _rows(follower: Mapping[str, Any]) -> list[tuple[object, ...]]:
     head = (follower["name"], follower["exchange"], follower["state"], follower["equity"])
     notes = [follower["detail"]] if follower["detail"] else []
+    if follower.get("dry_run"):
+        notes.append("dry run")
     if follower["unknown_orders"]:
         notes.append(f"{follower['unknown_orders']} orders without an outcome")
     notes += (follower.get("key") or {}).get("warnings", [])

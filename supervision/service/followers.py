@@ -104,6 +104,7 @@ async def apply(desk: ServiceDesk, params: Apply) -> object:
 async def _apply(desk: ServiceDesk, entries: Sequence[FollowerEntry], *, prune: bool) -> Applied:
     if prune:
         await _refuse_to_drop_positions(desk, {entry.settings.name for entry in entries})
+    await _refuse_to_strand_positions(desk, {it.settings.name for it in entries if it.settings.dry_run})
     master = desk.engine.parts.master_credentials
     now_ms = desk.clock.wall_ms()
 
@@ -199,6 +200,24 @@ async def _refuse_to_drop_positions(desk: ServiceDesk, named: set[str]) -> None:
         raise Conflict(
             f"not known to be flat: {', '.join(holding)}", hint="close their positions first, or keep them"
         )
+
+
+async def _refuse_to_strand_positions(desk: ServiceDesk, dry: set[str]) -> None:
+    """A follower that runs dry closes nothing either: one that holds what is ours goes on sending."""
+    holding = [name for name in sorted(dry) if await _holds_ours(desk, name)]
+    if holding:
+        raise Conflict(
+            f"dry_run would leave positions of ours to nobody: {', '.join(holding)}",
+            hint="`copytrader followers flatten` closes them; nothing was changed",
+        )
+
+
+async def _holds_ours(desk: ServiceDesk, name: str) -> bool:
+    try:
+        holdings = await desk.ledger.read(lambda store: store.holdings(name))
+    except LedgerUnreachable as error:
+        raise NotReady(f"nothing was changed: {error}") from error
+    return any(held.owned and held.target for held in holdings)
 
 
 def _is_flat(status: object) -> bool:

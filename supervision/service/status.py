@@ -100,6 +100,7 @@ def _follower(seen: FollowerSeen) -> dict[str, object]:
         "name": seen.name,
         "exchange": seen.exchange,
         "state": seen.state,
+        "dry_run": status is not None and status.dry_run,
         "detail": seen.detail,
         "answered": status is not None,
         "equity": None if status is None else status.equity,

@@ -60,6 +60,7 @@ class FollowerEntry:
             "repair": it.repair.value,
             "mode": it.mode.value,
             "round_up_to_minimum": it.round_up_to_minimum,
+            "dry_run": it.dry_run,
             "sizing": _sizing_json(it.sizing),
             "limits": _limits_json(it.limits),
             **{field: secret.reveal() for field, secret in self.secrets.items()},
@@ -144,6 +145,7 @@ def _read_one(
         repair=table.choice("repair", Repair, Repair.CLOSE_ONLY),
         mode=table.choice("mode", OPERATOR_MODES, FollowerMode.ACTIVE),
         round_up_to_minimum=table.flag("round_up_to_minimum"),
+        dry_run=table.flag("dry_run"),
         account=_account(table) if exchange == "hyperliquid" else "",
     )
     secrets = _secrets(table, exchange, read_secret, owed=secrets_owed)

@@ -315,3 +315,24 @@ async def test_joining_now_is_kept_and_acts_at_once(tmp_path: Path, autojump_clo
         assert house.store.followers()[0].settings.join is Join.NOW
         with pytest.raises(NotFound):
             await house.call("followers.join", request_id="k", name="zoe", join="next")
+
+
+async def test_who_holds_what_is_ours_does_not_run_dry(tmp_path: Path, autojump_clock: Clock) -> None:
+    async with engine_house(tmp_path, make_row("alice")) as house:
+        await house.until_ready()
+        await copied(house)
+        await house.until(lambda: bool(house.seen("copy.finished")))
+        rows = [entry("alice", dry_run=True)]
+
+        with pytest.raises(Conflict, match="dry_run would leave positions of ours to nobody: alice"):
+            await house.call("followers.apply", request_id="1", followers=rows)
+        await copied(house, "0")
+        await trio.sleep(1)
+        done = await house.call("followers.apply", request_id="2", followers=rows)
+        house.venue.of("master-key").move("BTCUSDT", "0.8")
+        await trio.sleep(3)
+
+        assert done["changed"] == ["alice"]
+        assert house.account("alice").size("BTCUSDT") == 0
+        assert of(await house.call("status"), "alice")["dry_run"] is True
+        assert (await house.call("followers.get", name="alice"))["dry_run"] is True
