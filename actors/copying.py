@@ -9,13 +9,13 @@ import trio
 
 from actors.copy_record import CopyRecord
 from actors.copy_situation import goals_for, situation_for
-from actors.events import TroubleMet
+from actors.events import HandSeen, TroubleMet
 from actors.follower_desk import Baseline, FollowerDesk
 from actors.lane import Interrupted, Lane
 from actors.messages import MasterChanged
 from actors.order_life import send, settle
 from exchanges.errors import ExchangeError, Refusal, RequestRejected
-from model.amounts import ZERO
+from model.amounts import ZERO, format_decimal
 from model.copy import Claim, ClaimAnswer, Holding, OrderRecord
 from model.expectation import still_wanted
 from model.follower import Decision, Goal, Situation, decide, wanted_size
@@ -386,6 +386,7 @@ class Copying:
             if draft.opens:
                 self._hold(self._desk.own(draft.leg))  # at once: what is held is ours (R14)
             await self._confirm(draft.leg, size_before + moved)
+            self._look_for_hands(draft.leg, size_before, size_before + moved)
         if self._lane.yielding:
             raise Interrupted  # others have acted meanwhile: the newest change is looked at again
         if settled.filled == draft.quantity:
@@ -429,6 +430,26 @@ class Copying:
             if await self._desk.wait_until(lambda: view.size(leg) == expected, wait_s):
                 return None
             wait_s = min(RETRY_S_MAX, wait_s * 2)
+
+    def _look_for_hands(self, leg: Leg, before: Decimal, expected: Decimal) -> None:
+        """Tell when somebody else moved the leg while our order was on its way: it cannot be told apart.
+
+        A venue that still shows the old size is only late.
+        """
+        desk = self._desk
+        size = desk.view.size(leg)
+        if size in (before, expected) or self._lane.yielding or desk.unknown_orders[leg.symbol]:
+            return
+        self.record.trouble(f"{leg}: {size} held where our orders lead to {expected}")
+        desk.bus.publish(
+            HandSeen(
+                follower=desk.settings.name,
+                symbol=leg.symbol,
+                position_idx=leg.position_idx,
+                expected=format_decimal(expected),
+                size=format_decimal(size),
+            )
+        )
 
     def _leave(self, goal: Goal, situation: Situation, left: Decimal, reason: Reason | None) -> None:
         """Note how the leg was left: the next change is judged by what was acted on."""
