@@ -16,7 +16,6 @@ LASTING = _AS_IT_IS | frozenset(
         Reason.SYMBOL_DENIED,
         Reason.SYMBOL_NOT_ALLOWED,
         Reason.CLOSE_ONLY,
-        Reason.DRY_RUN,
         Reason.ROUNDED_TO_ZERO,
         Reason.BELOW_MIN_QUANTITY,
         Reason.BELOW_MIN_NOTIONAL,

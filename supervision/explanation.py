@@ -71,7 +71,7 @@ def _change(copy: Mapping[str, Any], explain: Mapping[str, Any]) -> Iterator[str
         yield f"An operator had {leg.get('symbol')}:{leg.get('position_idx')} closed; the master did nothing."
         return
     if str(copy.get("change_id")).startswith(REPAIR_PREFIX):
-        yield "The auditor asked for it: a copy had missed the master's change."
+        yield "An audit or an operator asked for it: no copy had followed the master's change."
     kind = str(copy.get("change_class") or (explain.get("change") or {}).get("class") or "").replace("_", " ")
     yield (
         f"The master's {leg.get('symbol')}:{leg.get('position_idx')} went from {change['size_before']} to "
