@@ -255,6 +255,8 @@ class Notifier(TrioActor):
                 self._publish(notice)
             self._queued.ring()
             self._save_soon()
+        if self._book.has_changed:  # an end that nobody is told of
+            self._counted.ring()
 
     def _undelivered(self) -> Callable[[str], bool] | None:
         return self._outbox.is_undelivered if self._outbox.gets_nothing_through else None

@@ -83,18 +83,31 @@ class NotifierDesk:
         """Return empty queues for the channels."""
         return Outbox((channel.name, channel.kind) for channel in self.channels)
 
+    async def tell_at_once(self, title: str, body: str) -> bool:
+        """Send past the queue, by SMS only when nothing else delivers: for what nobody is left to retry."""
+        for kind in (ChannelKind.MAIN, ChannelKind.SMS):
+            wanted = [channel for channel in self.channels if channel.kind is kind]
+            text = body if kind is ChannelKind.MAIN else title
+            taken = await _send_by(wanted, title if kind is ChannelKind.MAIN else "", text)
+            if any(delivery.delivered for delivery in taken.values()):
+                return True
+        return False
+
     async def test(self, names: Iterable[str] = ()) -> dict[str, Delivery]:
         """Send a test by these channels, or by all, at once and past the queue; return how each took it."""
         wanted = set(names)
-        results: dict[str, Delivery] = {}
+        channels = [channel for channel in self.channels if not wanted or channel.name in wanted]
+        return await _send_by(channels, "Test of the alerts", "This is a test: nothing has happened.")
 
-        async def try_one(channel: Channel) -> None:
-            results[channel.name] = await channel.send(
-                "Test of the alerts", "This is a test of copytrader's alerts: nothing has happened."
-            )
 
-        async with trio.open_nursery() as nursery:
-            for channel in self.channels:
-                if not wanted or channel.name in wanted:
-                    nursery.start_soon(try_one, channel)
-        return results
+async def _send_by(channels: Iterable[Channel], title: str, body: str) -> dict[str, Delivery]:
+    """Send by all of them at the same time; return how each took it, by its name."""
+    results: dict[str, Delivery] = {}
+
+    async def send(channel: Channel) -> None:
+        results[channel.name] = await channel.send(title, body)
+
+    async with trio.open_nursery() as nursery:
+        for channel in channels:
+            nursery.start_soon(send, channel)
+    return results

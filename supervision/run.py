@@ -217,7 +217,7 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
         await trio.sleep(LAST_EVENTS_S)  # the log reads what was said while the engine stopped
         nursery.cancel_scope.cancel()
     if not isinstance(failure, LeaseLost):  # then the ledger is another engine's
-        await note_end(parts.ledger, failure)
+        await note_end(alerts, failure)
     if failure is not None:
         raise failure
 

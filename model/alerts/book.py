@@ -140,6 +140,11 @@ class AlertBook:
             heapq.heappop(self._calls)
         return self._calls[0][0] if self._calls else None
 
+    @property
+    def has_changed(self) -> bool:
+        """Tell whether something waits to be written."""
+        return bool(self._changed)
+
     def take_changed(self) -> list[Alert]:
         """Return every alert that has changed since the last call, pending ones left out."""
         changed, self._changed = self._changed, {}

@@ -18,7 +18,7 @@ from model.alerts.alert import Alert, Sighting
 from model.alerts.message import ChannelKind, Delivery
 from model.ledger import LedgerUnreachable, Store
 from supervision.alerting import make_notifier_desk
-from supervision.events import AccountQuarantined
+from supervision.events import AccountQuarantined, AccountRecovered
 from supervision.restarts import Intensity
 from supervision.settings import NotifySettings
 from supervision.supervisor import Strategy, Supervisor, SupervisorSpec
@@ -77,6 +77,10 @@ def follower(name: str, state: str, detail: str = "") -> FollowerStateChanged:
 
 def quarantined(name: str = "alice") -> AccountQuarantined:
     return AccountQuarantined(name=f"account:{name}", error="KeyError: 'x'", retry_s=60)
+
+
+def recovered(name: str = "alice") -> AccountRecovered:
+    return AccountRecovered(name=f"account:{name}", by_operator=True)
 
 
 class AlertsHouse:

@@ -11,7 +11,6 @@ from actors.messages import CrashNow
 from model.copy import CopyState
 from model.order import OrderState
 from model.reasons import Reason
-from supervision.events import AccountRecovered
 from tests.supervision.alerts.house import (
     BROKEN,
     DONE,
@@ -23,15 +22,12 @@ from tests.supervision.alerts.house import (
     live,
     lost,
     quarantined,
+    recovered,
     sighting_error,
     sms,
 )
 
 Clock = trio.abc.Clock
-
-
-def recovered(name: str = "alice") -> AccountRecovered:
-    return AccountRecovered(name=f"account:{name}", by_operator=True)
 
 
 def near(times: list[float], *expected: float) -> bool:
@@ -300,6 +296,19 @@ async def test_the_same_event_500_times_is_one_message(make_house: MakeHouse, au
         assert channel.titles == ["WARNING alice BTCUSDT: a copy failed"]
         (alert,) = (await house.status()).firing
         assert alert.count == 500
+
+
+async def test_an_end_that_is_not_told_is_written_all_the_same(
+    make_house: MakeHouse, autojump_clock: Clock
+) -> None:
+    house = make_house()
+    async with house.process(kill=True):
+        house.bus.publish(failed("alice"))
+        await trio.sleep(1_810)
+
+        (row,) = house.store.alerts()
+        assert row.ended_at_ms is not None
+        assert house.told() == ["fired alice BTCUSDT: a copy failed"]
 
 
 # Over restarts

@@ -150,6 +150,49 @@ ANSWERS: dict[str, Any] = {
         "unheard": {},
         "findings": [],
     },
+    "alerts.list": {
+        "alerts": [
+            {
+                "alert_id": "3f9c0a4b",
+                "severity": "critical",
+                "state": "firing",
+                "fired_at_ms": 1_790_000_000_000,
+                "count": 3,
+                "title": "alice is quarantined",
+                "detail": "KeyError: x",
+                "acknowledged_at_ms": 1,
+                "acknowledged_by": "uid 0",
+            }
+        ],
+        "channels": [
+            {
+                "name": "tgram",
+                "kind": "main",
+                "queued": 1,
+                "delivered": 7,
+                "dropped": 0,
+                "failures": 2,
+                "error": "Unauthorized, error=401.",
+            },
+            {
+                "name": "twilio",
+                "kind": "sms",
+                "queued": 0,
+                "delivered": 1,
+                "dropped": 0,
+                "failures": 0,
+                "error": "",
+            },
+        ],
+        "lost": 0,
+    },
+    "alerts.ack": {"acknowledged": [{"alert_id": "3f9c0a4b", "title": "alice is quarantined"}]},
+    "alerts.test": {
+        "channels": [
+            {"name": "tgram", "delivered": False, "error": "Unauthorized"},
+            {"name": "twilio", "delivered": True, "error": ""},
+        ]
+    },
     "pause": {"name": "alice", "state": "paused", "warning": "the ledger is away"},
     "actor.restart": {"actor": "alice", "done": "revived"},
     "log.level": {"level": "debug"},
@@ -255,6 +298,46 @@ def test_changes_carry_an_id_and_a_reason_and_tell_warnings(
     assert (level[0], level[1]["level"], level[1]["reason"]) == ("log.level", "debug", "why")
     assert (pause[0], pause[1]["name"], pause[1]["reason"]) == ("pause", "alice", "moving")
     assert pause[1]["request_id"] != restart[1]["request_id"]
+
+
+def test_alerts_are_listed_with_the_channels(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "alerts", "list", "--all")
+
+    assert "3f9c0a4b" in text
+    assert "critical" in text
+    assert "alice is quarantined" in text
+    assert "KeyError: x" in text
+    assert "failing: Unauthorized, error=401." in text
+    assert "critical, not acknowledged" in text
+    assert json.loads(shown(capsys, "alerts", "list", "--json")) == ANSWERS["alerts.list"]
+
+
+def test_alerts_are_acknowledged_by_id_or_all_together(
+    capsys: pytest.CaptureFixture[str], engine: list[tuple[str, dict[str, object]]]
+) -> None:
+    said = shown(capsys, "alerts", "ack", "3f9c0a4b", "--reason", "on it")
+    shown(capsys, "alerts", "ack", "--all")
+    shown(capsys, "alerts", "ack", status=64)
+    shown(capsys, "alerts", "ack", "3f9c0a4b", "--all", status=64)
+
+    assert said == "3f9c0a4b: acknowledged, alice is quarantined\n"
+    ((_, one), (_, all_)) = engine
+    assert (one["alert_ids"], one["all"], one["reason"]) == (["3f9c0a4b"], False, "on it")
+    assert (all_["alert_ids"], all_["all"]) == ([], True)
+
+
+def test_a_test_of_the_alerts_fails_with_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "alerts", "test", status=69)
+
+    assert text == "tgram: not delivered: Unauthorized\ntwilio: delivered\n"
+
+
+def test_status_tells_what_fires(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = [{"name": "tgram"}]
+    alerts = {"firing": {"critical": 2, "info": 1}, "unacknowledged": 1, "channels": channels}
+    monkeypatch.setitem(ANSWERS, "status", {**ANSWERS["status"], "alerts": alerts})
+
+    assert "alerts: 2 critical, 1 info, 1 not acknowledged; told by tgram" in shown(capsys, "status")
 
 
 @pytest.mark.parametrize("name", ["status", "positions", "copies", "tree"])
