@@ -200,7 +200,8 @@ def _print_verdict(verdict: Verdict) -> None:
     if it["skips"]:
         click.echo(f"not copied: {_counts(it['skips'])}")
     click.echo(
-        "every follower is within one lot of its target; nothing was sent twice; every change has an outcome"
+        "every follower is within one lot of its target and on the master's side; nothing was sent twice; "
+        "every change has an outcome"
         if verdict.ok
         else "\n".join(("NOT AS IT MUST BE:", *verdict.problems))
     )

@@ -1,6 +1,6 @@
 """How a session ended: who is where, what was sent, what took how long; and whether that is right."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ import attrs
 from exchanges.sandbox.houses import House
 from model.amounts import ZERO, format_decimal
 from model.copy import CopyState
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY
 from supervision.demo.cast import MASTER, Player
 from supervision.demo.stage import Stage
 from supervision.demo.watch import STAGES, Watch, percentile
@@ -65,6 +66,7 @@ def judge(stage: Stage, watch: Watch, *, seconds: float, settled: bool) -> Verdi
     problems = [
         *([] if settled else ["the engine did not come to rest"]),
         *_off_target(legs),
+        *_left_behind(stage, legs),
         *(
             f"{account}: order {order_id} arrived {count} times"
             for (account, order_id), count in twice.items()
@@ -123,6 +125,27 @@ def _off_target(legs: dict[str, list[LegVerdict]]) -> Iterable[str]:
             if not it.is_right:
                 where = f"{it.symbol}:{it.position_idx}"
                 yield f"{name}: {where} is {it.position}, its target {it.target}, a lot {it.lot}"
+
+
+def _left_behind(stage: Stage, legs: dict[str, list[LegVerdict]]) -> Iterable[str]:
+    """Name what is held on a side that the master is not on, whatever the engine takes for its target."""
+    for player in stage.players:
+        sides = _sides(stage, stage.house(player))
+        for it in legs[player.name]:
+            if it.position and (it.position > 0) not in sides.get((it.symbol, it.position_idx), ()):
+                yield f"{player.name}: holds {it.position} {it.symbol}, and the master nothing there"
+
+
+def _sides(stage: Stage, house: House) -> dict[tuple[str, int], set[bool]]:
+    """Return on which sides (long is true) a follower of this venue may be, by its symbol and leg."""
+    sides: dict[tuple[str, int], set[bool]] = {}
+    net: dict[str, Decimal] = defaultdict(Decimal)
+    for leg in stage.venue.account(MASTER).open_positions():
+        own = house.name_of(leg.symbol)
+        if own is not None:
+            sides.setdefault((own, HEDGE_LONG if leg.size > 0 else HEDGE_SHORT), set()).add(leg.size > 0)
+            net[own] += leg.size
+    return sides | {(own, ONE_WAY): {size > 0} for own, size in net.items() if size}
 
 
 def _unanswered(stage: Stage, watch: Watch, answered: set[tuple[str, str]]) -> Iterable[str]:

@@ -1,19 +1,16 @@
 """The live picture fits where it is drawn, and says what a venue does not list."""
 
+import io
 from decimal import Decimal
-from types import SimpleNamespace
-from typing import Any
 
-import pytest
 from rich.console import Console
 
 from actors.events import CopyFinished
 from actors.messages import FollowerStatus, KeyStatus, LegStatus
-from exchanges.sandbox.houses import build_houses
 from model.copy import CopyState
 from model.key_standing import KeyState
-from supervision.demo.cast import MASTER, accounts_by_venue, master_account, players
-from supervision.demo.market import DASH, PEPE, describe_venues
+from supervision.demo.cast import MASTER
+from supervision.demo.market import DASH, PEPE
 from supervision.demo.stage import Stage
 from supervision.demo.table import Scene, draw
 from supervision.demo.watch import Watch
@@ -21,25 +18,9 @@ from supervision.demo.watch import Watch
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", PEPE, DASH)
 
 
-@pytest.fixture
-def stage() -> Stage:
-    """Return venues with everybody on them; no engine runs."""
-    cast = players()
-    nobody: Any = SimpleNamespace()
-    return Stage(
-        houses=build_houses(describe_venues(accounts_by_venue(master_account(), cast))),
-        endpoints={},
-        engine=nobody,
-        bus=nobody,
-        store=nobody,
-        players=cast,
-    )
-
-
 def lines(stage: Stage, watch: Watch, statuses: dict[str, FollowerStatus], *, width: int = 80) -> list[str]:
-    console = Console(width=width, height=24, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    with console.file:
-        console.print(draw(stage, watch, statuses, Scene("trades", "act 1 of 2"), width=width))
+    console = Console(width=width, height=24, record=True, file=io.StringIO())
+    console.print(draw(stage, watch, statuses, Scene("trades", "act 1 of 2"), width=width))
     return [line for line in console.export_text().splitlines() if line.strip()]
 
 
