@@ -482,11 +482,11 @@ class Follower(TrioActor):
     async def _prepare(self) -> None:
         """Trust no memory: ledger first, then the venue, then the master (R2)."""
         desk = self._desk
-        await desk.board.known.wait()
         name = desk.settings.name
         holdings, open_copies = await self._read_ledger(name)
         desk.holdings.update({holding.leg: holding for holding in holdings})
         self.nursery.start_soon(self._key.run)
+        await desk.board.known.wait()
         await self._read_account_until_it_works()
         await self._keep_equity()
         await self._hear_of_the_stream()
@@ -704,6 +704,8 @@ class Follower(TrioActor):
             self.nursery.start_soon(self._flattening.run)
 
     def _why_held(self) -> str:
+        if self._desk.key.state.is_refused:
+            return "; ".join(self._desk.key.refusals)
         breach = self._desk.breach
         return "" if breach is None else breach.words
 

@@ -11,8 +11,14 @@ from model.marks import Marks
 from model.symbols import SymbolIndex
 
 CLOCK_OFFSET_MS_MAX = 1_000
-KEY_CHECKS_MAX = 8
-"""Key checks at once: the others wait here, and not in the venue's budget before those who read accounts."""
+KEY_CHECKS_MAX: Mapping[str, int] = {"hyperliquid": 2}
+"""Key checks at once, by venue: the others wait here, and not in the venue's budget before those who read
+accounts. One on Hyperliquid draws as much as fifty readings of an account."""
+KEY_CHECKS_ELSEWHERE = 16
+
+
+def _turns(exchange: str) -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(KEY_CHECKS_MAX.get(exchange, KEY_CHECKS_ELSEWHERE))
 
 
 @attrs.define
@@ -26,7 +32,9 @@ class VenueBoard:
     clock_offset_ms: int | None = None
     known: trio.Event = attrs.field(factory=trio.Event)
     """Set once the catalogue has been read."""
-    key_checks: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(KEY_CHECKS_MAX))
+    key_checks: trio.CapacityLimiter = attrs.field(
+        default=attrs.Factory(lambda self: _turns(self.venue.exchange), takes_self=True)
+    )
     """Whose turn it is to have a key checked."""
 
     @property

@@ -9,10 +9,10 @@ from exchanges.hyperliquid.limits import EXCHANGE
 from exchanges.hyperliquid.rest import HyperliquidRest
 from exchanges.hyperliquid.standing import Standing
 from exchanges.hyperliquid.wire import parse_agent_expiry
-from exchanges.pacing import Urgency
 from model.key_check import KeyReport, MarginMode
 from model.leg import PositionMode
 
+PATIENCE_S = float("inf")
 MARGIN_MODES = {
     "default": MarginMode.CROSS,
     "disabled": MarginMode.CROSS,
@@ -22,7 +22,10 @@ MARGIN_MODES = {
 
 
 async def read_key(*, agent: str, account: str, standing: Standing, rest: HyperliquidRest) -> KeyReport:
-    """Ask anew what the agent is to the account. Raises: ExchangeError's kinds."""
+    """Ask anew what the agent is to the account. Raises: ExchangeError's kinds.
+
+    It takes its turn among the reads: ahead of them, the checks of a start would let every view grow old.
+    """
     try:
         master = await standing.ask_again()
     except RequestRejected as error:
@@ -30,10 +33,10 @@ async def read_key(*, agent: str, account: str, standing: Standing, rest: Hyperl
             raise
         # Whatever it is, it is not the account's agent: it may be a wallet, which can withdraw.
         return _report(may_move_money=True if agent == account else None, hindrance=str(error))
-    mode = await rest.read("userAbstraction", urgency=Urgency.OPEN, user=account)
+    mode = await rest.read("userAbstraction", patience_s=PATIENCE_S, user=account)
     if not isinstance(mode, str):
         raise MalformedMessage(f"userAbstraction {str(mode)[:80]!r}", exchange=EXCHANGE)
-    agents = await rest.read("extraAgents", urgency=Urgency.OPEN, user=master)
+    agents = await rest.read("extraAgents", patience_s=PATIENCE_S, user=master)
     return _report(
         may_move_money=False,
         expires_at_ms=parse_agent_expiry(agents, agent),

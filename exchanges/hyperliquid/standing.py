@@ -51,8 +51,8 @@ class Standing:
             await self._learn(Urgency.READ, float("inf"))
 
     async def ask_again(self) -> str:
-        """Ask anew; return the address of whoever approved the agent. Raises as above."""
-        await self._learn(Urgency.OPEN, READ_PATIENCE_S)
+        """Ask anew, when there is time; return the address of whoever approved the agent. Raises as above."""
+        await self._learn(Urgency.READ, float("inf"))
         return self._master
 
     def check(self) -> None:

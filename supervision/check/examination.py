@@ -16,11 +16,11 @@ from model.key_check import Finding, KeyReport, Severity, is_refused
 from model.leg import PositionMode
 from supervision.check.subjects import Subject
 
-TOGETHER_MAX = 8
+TOGETHER_MAX = 4
 """Accounts of one venue that are asked about at once."""
 PROBE = "BTCUSDT"
 """Whose position mode is told where each symbol has its own."""
-ACCOUNT_S_MAX = 60.0
+ACCOUNT_S_MAX = 120.0
 """A venue that does not answer for so long is away."""
 
 

@@ -22,5 +22,6 @@ def init(directory: Path) -> None:
         f"sealing key in a safe place, then\n"
         f"  copytrader followers apply {directory / 'followers.toml'} --offline "
         f"-c {directory / 'copytrader.toml'}\n"
+        f"  copytrader check -c {directory / 'copytrader.toml'}\n"
         f"  copytrader run -c {directory / 'copytrader.toml'}"
     )

@@ -304,7 +304,7 @@ async def test_checks_take_turns_and_every_follower_gets_its_own(
         began = trio.current_time()
         statuses = [await world.status(member.name) for member in cast]
 
-        assert began >= 40 / 8
+        assert began >= 40 / 16
         assert all(status.key.state is KeyState.ACCEPTED for status in statuses)
         assert all(status.key.checks == 1 for status in statuses)
 

@@ -103,6 +103,9 @@ def test_an_engine_whose_venue_is_away_answers_everything_and_stops_by_signal(
     assert "alice" in said("status")
     assert "account:alice" in said("tree")
     assert said("positions", "--json")["unheard"] == []
+    key = said("followers", "check", "alice", "--json", status=69)
+    assert (key["state"], bool(key["trouble"])) == ("unchecked", True)
+    assert "not checked" in said("followers", "list")
     assert said("copies", "--json") == {"copies": []}
     assert said("followers", "pause", "alice", "--json")["state"] == "paused"
     assert said("followers", "list", "--json")["followers"][0]["mode"] == "paused"
