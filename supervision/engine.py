@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from random import Random
 from typing import Any
 
 import attrs
@@ -64,6 +65,8 @@ class EngineParts:
     """The operator's names by venue and master symbol; blank means that the venue has none."""
     make_notifier: Callable[[], TrioActor] | None = None
     """Who tells people; None where nobody is to be told, as in a demo."""
+    jitter: Random = attrs.field(factory=Random)
+    """Spreads restarts; seeded where a run has to repeat."""
 
 
 class Engine:
@@ -103,7 +106,7 @@ class Engine:
         self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
         first = tuple(account for account in followers if self._open_gateway(account))
         self._streamed = {parts.master_exchange, *(account.settings.exchange for account in first)}
-        self._root = Supervisor(self._root_spec(first), report=report)
+        self._root = Supervisor(self._root_spec(first), report=report, jitter=parts.jitter)
         for account in first:
             self._addresses[account.settings.name] = self._root.address(f"follower:{account.settings.name}")
 
@@ -203,7 +206,9 @@ class Engine:
     async def _run_edge(self) -> None:
         """Run what may die without touching trading; when it gives up, begin again later (R3)."""
         while True:
-            self._edge = Supervisor(edge_spec(self._edge_children), report=self._report)
+            self._edge = Supervisor(
+                edge_spec(self._edge_children), report=self._report, jitter=self.parts.jitter
+            )
             try:
                 await self._edge.run()
             except Exception as error:  # noqa: BLE001 - whatever ended it, trading goes on

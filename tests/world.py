@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import attrs
@@ -252,6 +253,7 @@ class World:
             bus=bus,
             max_open_age_s=self.max_open_age_s,
             allow_trading_key=self.allow_trading_key,
+            jitter=Random(0),
         )
         self._engine = Engine(parts, self.followers, report=bus.publish)
         await self.nursery.start(self._run, self._engine, bus)
