@@ -121,8 +121,8 @@ def test_a_change_that_catch_up_found_says_so(tmp_path: Path) -> None:
 def test_a_repair_says_who_asked_for_it(tmp_path: Path) -> None:
     copy = kept(tmp_path) | {"change_id": f"{REPAIR_PREFIX}0"}
 
-    assert "The auditor asked for it" in "\n".join(explain_copy(copy))
-    assert "The auditor asked for it" not in "\n".join(explain_copy(kept(tmp_path)))
+    assert "An audit or an operator asked for it" in "\n".join(explain_copy(copy))
+    assert "An audit or an operator asked for it" not in "\n".join(explain_copy(kept(tmp_path)))
 
 
 def test_every_reason_has_its_words_and_gates_hold_reasons_that_exist() -> None:
