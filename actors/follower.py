@@ -615,6 +615,7 @@ class Follower(TrioActor):
         try:
             if not await self._desk.read_account():
                 await self._desk.read_account()
+            self._see_positions(self._desk.view.positions.values())
             await self._keep_equity()
         except ExchangeError as error:
             self._unreadable = True
@@ -638,7 +639,9 @@ class Follower(TrioActor):
                 self._desk.unwritten.popleft()
 
     def _see_positions(self, rows: Iterable[PositionReport]) -> None:
-        for row in rows:
+        for row in tuple(rows):
+            if row.size:
+                self._watch_mark(row.leg.symbol)  # the equity counts it, whoever opened it
             busy = row.leg.symbol in self._lanes or any(
                 lane.symbol == row.leg.symbol for lane in self._yielding
             )

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from actors.events import ForeignPositionSeen, HandSeen
 from exchanges.sandbox import FaultKind
-from tests.world import Cast, World, open_world
+from tests.world import Cast, World, mirror, open_world
 
 D = Decimal
 
@@ -62,3 +62,30 @@ async def test_ordinary_copies_see_no_hands(tmp_path: Path, autojump_clock: Mock
 
         assert world.size("alice") == 0
         assert not world.seen(HandSeen)
+
+
+async def test_a_position_by_hand_on_a_symbol_that_nobody_copies_leaves_the_equity_known(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue, settings={"sizing": mirror()})) as world:
+        world.core("alice").trade("alice", world.house("alice").own_symbol("SOLUSDT"), D(10))
+        await trio.sleep(6)
+        status = await world.status("alice")
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+
+        assert status.equity is not None
+        assert status.fresh
+        assert world.size("alice") > 0
+
+
+async def test_a_position_whose_frame_was_lost_is_found_by_a_reading(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.core("alice").faults.add(FaultKind.DROP_FRAME, account="alice", count=5)
+        world.core("alice").trade("alice", world.house("alice").own_symbol("SOLUSDT"), D(10))
+        await trio.sleep(65)
+
+        (foreign,) = world.seen(ForeignPositionSeen)
+        assert D(foreign.size) == D(10)
