@@ -1,7 +1,7 @@
 """A whole engine over a sandbox venue in memory, in virtual time: the world that scenarios run in."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -29,6 +29,7 @@ from exchanges.sandbox.order import Order
 from exchanges.sandbox.server import SandboxServer
 from model.copy import Holding
 from model.ledger import CopyRow, FollowerRow, Store, open_store
+from model.ledger.errors import LedgerUnreachable
 from model.ledger.journal import Journal
 from model.ledger.lease import MemoryLease
 from model.settings import FollowerMode, FollowerSettings, Join, Sizing, SizingMode
@@ -226,12 +227,13 @@ class World:
     # The engine's life
 
     async def start_engine(self) -> None:
-        """Start an engine on the ledger as it is, modes included."""
-        kept = {row.settings.name: row.settings.mode for row in self.store.followers()}
-        self.followers = tuple(
-            attrs.evolve(it, settings=attrs.evolve(it.settings, mode=kept[it.settings.name]))
-            for it in self.followers
-        )
+        """Start an engine on the ledger as it is, modes included where it can be read."""
+        with suppress(LedgerUnreachable):
+            kept = {row.settings.name: row.settings.mode for row in self.store.followers()}
+            self.followers = tuple(
+                attrs.evolve(it, settings=attrs.evolve(it.settings, mode=kept[it.settings.name]))
+                for it in self.followers
+            )
         bus = Bus()
         clock = self.clock
         desk = LedgerDesk(

@@ -92,32 +92,32 @@ class BinanceAccount:
         """
         config = await self._config()
         await self._catalogue.read_tiers_once(self._rest)
-        read_at_ms = self._clock.venue_ms() - READS_LAG_MS
+        began = trio.current_time()
         positions, balances = await _both(
-            partial(self._positions, (), read_at_ms, Urgency.READ),
+            partial(self._positions, (), began, Urgency.READ),
             partial(self._rest.read, BALANCE_PATH, weight=READ_WEIGHT),
         )
         await self._learn_leverages({row.leg.symbol for row in positions})
         return AccountSnapshot(
             positions=self._memory.take_read(positions),
-            wallet=self._memory.date(parse_wallet(balances, config, read_at_ms=read_at_ms)),
+            wallet=self._memory.date(parse_wallet(balances, config, read_at_ms=self._as_of(began))),
             hedge_symbols=self._catalogue.symbols if config.mode is PositionMode.HEDGE else frozenset(),
         )
 
     async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
         """Read every leg of one symbol, flat ones too: tells the mode and the leverage."""
         await self._config()
-        read_at_ms = self._clock.venue_ms() - READS_LAG_MS
+        began = trio.current_time()
         asked = (("symbol", symbol),)
         rows, configs = await _both(
-            partial(self._positions, asked, read_at_ms, Urgency.OPEN),
+            partial(self._positions, asked, began, Urgency.OPEN),
             partial(self._symbol_configs, asked, Urgency.OPEN),
         )
         if symbol not in configs:
             raise MalformedMessage(f"no symbolConfig of {symbol}", exchange=EXCHANGE)
         self._memory.leverages[symbol] = configs[symbol].leverage
         told = self._memory.take_read(row for row in rows if row.leg.symbol == symbol)
-        return (*told, *self._memory.flat_rows(symbol, told, read_at_ms=read_at_ms))
+        return (*told, *self._memory.flat_rows(symbol, told, read_at_ms=self._as_of(began)))
 
     async def find_order(self, leg: Leg, client_order_id: str) -> OrderReport | None:
         """Ask for one order by our id. None is the venue's "Order does not exist" (-2013).
@@ -177,10 +177,18 @@ class BinanceAccount:
         return memory.config
 
     async def _positions(
-        self, asked: tuple[tuple[str, str], ...], read_at_ms: int, urgency: Urgency
+        self, asked: tuple[tuple[str, str], ...], began: float, urgency: Urgency
     ) -> tuple[PositionReport, ...]:
         found = await self._rest.read(POSITIONS_PATH, asked, weight=READ_WEIGHT, urgency=urgency)
-        return _each(partial(parse_position, read_at_ms=read_at_ms), rows_of(found))
+        return _each(partial(parse_position, read_at_ms=self._as_of(began)), rows_of(found))
+
+    def _as_of(self, began: float) -> int:
+        """Return the venue's time of a read that began then, by trio's clock, less the lag.
+
+        By the clock as it is known now: a read may find it wrong and have it measured.
+        """
+        passed_ms = int((trio.current_time() - began) * 1000)
+        return self._clock.venue_ms() - passed_ms - READS_LAG_MS
 
     async def _symbol_configs(
         self, asked: tuple[tuple[str, str], ...], urgency: Urgency

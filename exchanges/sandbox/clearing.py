@@ -64,7 +64,7 @@ class Clearing:
     def fund(self, account: Account, position: Position, rate: Decimal) -> Fill:
         """Charge or pay funding on one open leg: longs pay a positive rate."""
         venue = self._venue
-        mark, now = venue.mark(position.symbol), venue.now_ms()
+        mark, now = venue.mark(position.symbol), venue.booked_ms()
         fee = position.size * mark * rate
         account.wallet -= fee
         account.fees_paid += fee
@@ -102,7 +102,7 @@ class Clearing:
         self, order: Order, price: Decimal, quantity: Decimal, maker: bool, kind: FillKind, seq: int
     ) -> Fill:
         venue, account, intent = self._venue, order.account, order.intent
-        now = venue.now_ms()
+        now = venue.booked_ms()
         position = account.position(intent.symbol, intent.position_idx)
         size_before = position.size
         closed, profit = position.apply(quantity * intent.side.sign, price)
@@ -169,7 +169,7 @@ class Clearing:
 
     def _end(self, order: Order, cause: CancelCause) -> None:
         order.status, order.cancel_cause = OrderStatus.CANCELLED, cause
-        order.updated_ms = self._venue.now_ms()
+        order.updated_ms = self._venue.booked_ms()
         order.account.open_orders.pop(order.order_id, None)
 
     def _announce(self, order: Order, fills: tuple[Fill, ...], seq: int) -> None:

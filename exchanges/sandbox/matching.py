@@ -70,7 +70,7 @@ class Matching:
         extra = (quantity or order.quantity) * intent.price - order.quantity * order.limit  # type: ignore[operator]
         if extra > 0 and not rules.only_reduces(intent):
             self._check_margin(account=order.account, intent=intent, value=extra, closing=ZERO)
-        order.intent, order.updated_ms = intent, self._venue.now_ms()
+        order.intent, order.updated_ms = intent, self._venue.booked_ms()
         order.quantity, order.limit = intent.quantity, price or order.limit
         self._clearing.announce_order(order)
         self._match(order, resting=True)
@@ -170,7 +170,7 @@ class Matching:
     def _new(
         self, account: Account, intent: OrderIntent, quantity: Decimal, limit: Decimal, origin: Origin
     ) -> Order:
-        now = self._venue.now_ms()
+        now = self._venue.booked_ms()
         order = Order(
             order_id=self._venue.unique_id(),
             account=account,

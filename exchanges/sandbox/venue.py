@@ -68,6 +68,7 @@ class SandboxVenue:
             for symbol, price in (DEFAULT_PRICES if prices is None else prices).items()
             if symbol in self.listings
         }
+        self._booked_ms = 0
         self._timers = Timers()
         self._identities = Identities(self._clock.wall_ms, seed)
         self._by_key: dict[str, Account] = {}
@@ -98,6 +99,14 @@ class SandboxVenue:
     def now_ms(self) -> int:
         """Return the venue's own wall clock, its skew included."""
         return self._clock.wall_ms() + self.faults.clock_skew_ms
+
+    def booked_ms(self) -> int:
+        """Return the time at which something is booked now: the venue's, and never before what was booked.
+
+        A venue's clock may be set back, its books are in order all the same.
+        """
+        self._booked_ms = max(self._booked_ms, self.now_ms())
+        return self._booked_ms
 
     def unique_id(self) -> str:
         """Return an id that this venue has never given."""

@@ -6,6 +6,7 @@ import random
 import sys
 import time
 
+from tests.houses import VENUES
 from tests.simulation.faults import FAULTS
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
@@ -23,12 +24,14 @@ def main() -> int:
     parser.add_argument(
         "--faults", nargs="*", choices=sorted(FAULTS), default=tuple(FAULTS), help="only these kinds"
     )
+    parser.add_argument("--venue", choices=("bybit", *VENUES), default="bybit", help="of the followers")
     options = parser.parse_args()
     first = random.SystemRandom().randrange(10**6, 10**9) if options.first is None else options.first
     seeds = [*options.seed, *range(first, first + options.seeds)]
     failed = []
+    command = f"python -m tests.simulation --venue {options.venue}"
     for seed in seeds:
-        schedule = make_schedule(seed, options.faults)
+        schedule = make_schedule(seed, options.faults, venue=options.venue)
         if options.show:
             print(schedule)
         began = time.process_time()
@@ -37,7 +40,7 @@ def main() -> int:
             print(seed, outcome.digest)
         if outcome.violations:
             failed.append(seed)
-            print(f"FAILED in {time.process_time() - began:.1f} s: python -m tests.simulation {seed} --show")
+            print(f"FAILED in {time.process_time() - began:.1f} s: {command} {seed} --show")
             print("\n".join(f"  {it}" for it in outcome.violations[:12]), flush=True)
     print(f"{len(seeds)} runs, {len(failed)} failed{': ' + ' '.join(map(str, failed)) if failed else ''}")
     return bool(failed)

@@ -15,11 +15,12 @@ import trio
 
 from exchanges.sandbox import LedgerRow, OrderLedger, Position, SandboxVenue
 from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, WalletChanged
+from exchanges.sandbox.rules import only_reduces
 from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import SizingMode
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
-from tests.world import MASTER, Cast
+from tests.world import MASTER, Cast, World
 
 ORDER_LIFE_S = 3.0
 WINDOW_SLACK_S = 1.0
@@ -45,9 +46,12 @@ class WatchedLedger(OrderLedger):
 
 @attrs.define(kw_only=True)
 class Books:
-    """Watches one venue; ``violations`` tells what was seen, each with its time."""
+    """Watches every venue; ``violations`` tells what was seen, each with its time.
 
-    venue: SandboxVenue
+    Symbols are the master's, whatever a follower's venue calls them.
+    """
+
+    world: World
     cast: tuple[Cast, ...]
     directory: Path
     max_open_age_s: float = 5.0
@@ -56,13 +60,22 @@ class Books:
     _ideals: dict[LegKey, deque[tuple[float, Decimal]]] = attrs.field(factory=dict)
     _peaks: dict[tuple[str, int], tuple[Decimal, Decimal]] = attrs.field(factory=dict)
     """The master's largest size of each episode and the margin it took."""
+    _names: dict[str, str] = attrs.field(factory=dict)
+    """The master's name of any venue's symbol."""
     _reader: sqlite3.Connection | None = None
 
     def watch(self) -> None:
         """Begin; before anything is traded."""
-        self.venue.ledger = WatchedLedger(self._arrived)
-        self.venue.subscribe(self._heard)
+        for house in self.world.houses:
+            house.core.ledger = WatchedLedger(self._arrived)
+            house.core.subscribe(self._heard)
+            self._names.update({house.own_symbol(symbol): symbol for symbol in SYMBOLS})
         self._note()
+
+    @property
+    def venue(self) -> SandboxVenue:
+        """The master's."""
+        return self.world.venue
 
     def close(self) -> None:
         """Close the ledger's file."""
@@ -89,7 +102,7 @@ class Books:
         sizing = member.settings["sizing"]
         if sizing.mode is SizingMode.FIXED_RATIO:
             return sizing.ratio
-        equity = self.venue.balance(member.name).equity
+        equity = self.world.core(member.name).balance(member.name).equity
         if sizing.mode is SizingMode.MIRROR:
             return equity * sizing.multiplier / self.venue.balance(MASTER).equity
         now = self.venue.margin(MASTER, leg).initial
@@ -101,8 +114,12 @@ class Books:
             (member, symbol, idx)
             for member in self.cast
             for symbol in SYMBOLS
-            for idx in self.venue.account(member.name).leg_indices(symbol)
+            for idx in self.world.account(member.name).leg_indices(self.own(member.name, symbol))
         ]
+
+    def own(self, name: str, symbol: str) -> str:
+        """Return what an account's venue calls a symbol of the master's."""
+        return self.world.house(name).own_symbol(symbol)
 
     def _heard(self, event: VenueEvent) -> None:
         if isinstance(event, PositionChanged | PriceChanged | WalletChanged):
@@ -139,47 +156,48 @@ class Books:
 
     def _arrived(self, row: LedgerRow) -> None:
         if self.tell:
-            say_arrival(row, self.venue.account(row.account).size(row.intent.symbol, row.intent.position_idx))
+            held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
+            say_arrival(row, held)
         if row.account == MASTER or row.via == "desk":
             return
         self._check_ids(row)
         self._check_direction(row)
-        if not row.intent.reduce_only:
+        if not only_reduces(row.intent):
             self._check_opening(row)
 
     def _say(self, row: LedgerRow, what: str) -> None:
         intent = row.intent
         self.violations.append(
             f"{trio.current_time():.3f} {row.account} {intent.side.value} {intent.quantity} {intent.symbol}:"
-            f"{intent.position_idx}{' reduce-only' if intent.reduce_only else ''} "
+            f"{intent.position_idx}{' reduce-only' if only_reduces(intent) else ''} "
             f"{row.client_order_id[:8]}: {what}"
         )
 
     def _check_ids(self, row: LedgerRow) -> None:
         if not row.client_order_id:
             return self._say(row, "it has no client order id")
-        if len(self.venue.ledger.by_client_order_id(row.client_order_id)) > 1:
+        if len(self.world.core(row.account).ledger.by_client_order_id(row.client_order_id)) > 1:
             self._say(row, "its id arrived before")
-        copy = self._copy_of(row.client_order_id)
+        copy = self._copy_of(_plain(row.client_order_id))
         if copy is None:
-            if not (row.intent.reduce_only and row.client_order_id in self._journal()):
+            if not (only_reduces(row.intent) and _plain(row.client_order_id) in self._journal()):
                 self._say(row, "its claim is not durable")
             return None
-        for other in self.venue.account(row.account).open_orders_of(row.intent.symbol):
+        for other in self.world.account(row.account).open_orders_of(row.intent.symbol):
             same_leg = other.intent.position_idx == row.intent.position_idx
-            if same_leg and self._copy_of(other.intent.client_order_id) == copy:
+            if same_leg and self._copy_of(_plain(other.intent.client_order_id)) == copy:
                 self._say(row, f"another order of its copy is live: {other.intent.client_order_id[:8]}")
         return None
 
     def _check_direction(self, row: LedgerRow) -> None:
-        held = self.venue.account(row.account).size(row.intent.symbol, row.intent.position_idx)
-        if held and not row.intent.reduce_only and (held > 0) != (row.intent.side.sign > 0):
+        held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
+        if held and not only_reduces(row.intent) and (held > 0) != (row.intent.side.sign > 0):
             self._say(row, f"it opens against {held}")
 
     def _check_opening(self, row: LedgerRow) -> None:
-        intent, account = row.intent, self.venue.account(row.account)
-        sign = intent.side.sign
-        ideals = self.recent((row.account, intent.symbol, intent.position_idx))
+        intent, account = row.intent, self.world.account(row.account)
+        sign, symbol = intent.side.sign, self._names[intent.symbol]
+        ideals = self.recent((row.account, symbol, intent.position_idx))
         wanted = max((sign * ideal for ideal in ideals), default=ZERO)
         if wanted <= 0:
             return self._say(row, f"the master has left that side: {ideals}")
@@ -187,12 +205,12 @@ class Books:
             (
                 order.leaves
                 for order in account.open_orders_of(intent.symbol)
-                if order.intent.position_idx == intent.position_idx and not order.intent.reduce_only
+                if order.intent.position_idx == intent.position_idx and not only_reduces(order.intent)
             ),
             ZERO,
         )
         total = sign * account.size(intent.symbol, intent.position_idx) + live + intent.quantity
-        if total > wanted * (1 + TOLERANCE) + LOTS[intent.symbol]:
+        if total > wanted * (1 + TOLERANCE) + LOTS[symbol]:
             self._say(row, f"beyond the target: {total} of {wanted}, {live} of it live")
         return None
 
@@ -213,3 +231,8 @@ class Books:
             return (self.directory / "journal").read_text()
         except FileNotFoundError:
             return ""
+
+
+def _plain(client_order_id: str) -> str:
+    """Return an id as the ledger has it: Hyperliquid's begin with 0x."""
+    return client_order_id.removeprefix("0x")

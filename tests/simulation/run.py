@@ -26,16 +26,19 @@ from model.copy import CopyState
 from model.reasons import Reason
 from model.settings import SizingMode
 from supervision.events import AccountQuarantined, SupervisorExhausted
+from tests.houses import House
 from tests.simulation.books import TOLERANCE, Books
 from tests.simulation.outage import Outage
 from tests.simulation.schedule import MASTER_EQUITY, Schedule, make_schedule
 from tests.simulation.step import LOTS, Step
 from tests.simulation.story import Story, say, tell_copies
-from tests.world import MASTER, World, open_world
+from tests.world import MASTER, Cast, World, open_world
 
 CONVERGES_WITHIN_S = 60.0
 STEP_S = 0.5
 ARRIVAL_POLL_S = 0.002
+RATE_STOP_S = 60.0
+MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
 ZERO = Decimal(0)
 _AT_ONCE = frozenset({"trade", "price", "drop", "silence", "crash"})
@@ -109,9 +112,7 @@ class Run:
         ) as world:
             self.world = world
             world.store.database = self.outage = Outage(world.store.database)
-            self.books = Books(
-                venue=world.venue, cast=schedule.cast, directory=self._directory, tell=self._tell
-            )
+            self.books = Books(world=world, cast=schedule.cast, directory=self._directory, tell=self._tell)
             self.books.watch()
             self.violations = self.books.violations
             if self._tell:
@@ -135,6 +136,9 @@ class Run:
         if any(step.act in ("skew", "silence") for step in self.schedule.steps):
             # Until then the clocks have not been compared, or a line is dead and nobody knows.
             await trio.sleep(CLOCK_REFRESH_S + STEP_S)
+        if any(step.what.get("kind") == "RATE_LIMIT" for step in self.schedule.steps):
+            # Where a venue names no time, its minute is waited for, and nothing is opened until then.
+            await trio.sleep(0 if self.schedule.venue == MASTER_VENUE else RATE_STOP_S)
         self._trade_afresh()
         await self._converge("after fresh trades", self._off_target)
         if self.violations:
@@ -157,11 +161,20 @@ class Run:
 
     def _heal(self) -> None:
         self._healing = True
-        self.world.venue.faults.clear()
+        for house in self.world.houses:
+            house.core.faults.clear()
         self.outage.is_down = False
         self.outage.loses_commits = 0
         for symbol in LOTS:
-            self.world.venue.set_liquidity(symbol, Liquidity())
+            self._set_liquidity(symbol, Liquidity())
+
+    def _set_liquidity(self, symbol: str, liquidity: Liquidity) -> None:
+        for house in self.world.houses:
+            house.core.set_liquidity(house.own_symbol(symbol), liquidity)
+
+    def _houses(self, account: str | None) -> tuple[House, ...]:
+        """Return where something happens to an account, everywhere for none."""
+        return self.world.houses if account is None else (self.world.house(account),)
 
     async def _perform(self, step: Step) -> None:
         if self._tell:
@@ -200,29 +213,32 @@ class Run:
         self.world.venue.set_price(symbol, price)
 
     async def _do_drop(self, *, account: str, kind: str | None, reset: bool) -> None:
-        self.world.server.drop_connections(account=account, kind=kind, reset=reset)
+        for house in self._houses(account):
+            house.server.drop_connections(account=account, kind=kind, reset=reset)
 
     async def _do_silence(self, *, account: str, kind: str | None) -> None:
-        self.world.server.silence_connections(account=account, kind=kind)
+        self.world.house(account).server.silence_connections(account=account, kind=kind)
 
     async def _do_fault(self, *, kind: str, lasts_s: float | None = None, **fields: Any) -> None:
         if self._healing:
             return
-        faults = self.world.venue.faults
-        fault = faults.add(FaultKind[kind], **fields)
+        every = [house.core.faults for house in self._houses(fields.get("account"))]
+        struck = [(faults, faults.add(FaultKind[kind], **fields)) for faults in every]
         if lasts_s is not None:
             await trio.sleep(lasts_s)
-            faults.remove(fault)
+            for faults, fault in struck:
+                faults.remove(fault)
 
     async def _do_thin(self, *, symbol: str, liquidity: Liquidity, lasts_s: float) -> None:
-        self.world.venue.set_liquidity(symbol, liquidity)
+        self._set_liquidity(symbol, liquidity)
         await trio.sleep(lasts_s)
-        self.world.venue.set_liquidity(symbol, Liquidity())
+        self._set_liquidity(symbol, Liquidity())
 
     async def _do_skew(self, *, ms: int, lasts_s: float) -> None:
-        self.world.venue.faults.clock_skew_ms = ms
-        await trio.sleep(lasts_s)
-        self.world.venue.faults.clock_skew_ms = 0
+        for skewed in (ms, 0):
+            for house in self.world.houses:
+                house.core.faults.clock_skew_ms = skewed
+            await trio.sleep(lasts_s if skewed else 0)
 
     async def _do_outage(self, *, lasts_s: float) -> None:
         if self._healing:
@@ -254,14 +270,17 @@ class Run:
 
     async def _order_arrives(self) -> bool:
         """Wait for the next order of a follower; tell whether one came before the healing."""
-        seen = len(self.books.venue.ledger)
+        seen = self._orders_of_followers()
         while not self._healing:
-            rows = self.books.venue.ledger.since(seen)
-            if any(row.account != MASTER for row in rows):
+            if self._orders_of_followers() > seen:
                 return True
-            seen += len(rows)
             await trio.sleep(ARRIVAL_POLL_S)
         return False
+
+    def _orders_of_followers(self) -> int:
+        return sum(len(house.core.ledger) for house in self.world.houses) - len(
+            self.world.venue.ledger.of(MASTER)
+        )
 
     async def _do_drain(self, *, away_s: float) -> None:
         async with self._engine_lock:
@@ -281,12 +300,12 @@ class Run:
 
     async def _restart(self) -> None:
         world = self.world
-        sent = len(world.venue.ledger)
+        sent = [(house.core.ledger, len(house.core.ledger)) for house in world.houses]
         await world.stop_engine()
         await world.start_engine()
         await world.ready()
         await trio.sleep(WATCHED_AFTER_RESTART_S)
-        for row in world.venue.ledger.since(sent):
+        for row in (row for ledger, number in sent for row in ledger.since(number)):
             self._say(f"a restart with nothing new sent {row.account} {row.intent}")
 
     async def _converge(self, when: str, unsettled: Callable[[], list[str]]) -> None:
@@ -335,7 +354,8 @@ class Run:
                     why.append(f"{where}, the master's side gives {ideal}")
                 continue
             most = self.books.ideal(member, symbol, idx, known=False)
-            if abs(size) > max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + self._dust(symbol):
+            dust = self._dust(member, symbol)
+            if abs(size) > max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust:
                 why.append(f"{where}, more than {ideal}")
             holding = self._holding(member.name, symbol, idx)
             if holding is None:
@@ -360,23 +380,24 @@ class Run:
                 continue
             holding = self._holding(member.name, symbol, idx)
             reason = holding.skipped if holding else None
-            if not size and reason in _TOO_SMALL and abs(ideal) < lot + self._dust(symbol):
+            dust = self._dust(member, symbol)
+            if not size and reason in _TOO_SMALL and abs(ideal) < lot + dust:
                 continue
-            if reason is Reason.DEFERRED and abs(size - ideal) <= lot + self._dust(symbol):
+            if reason is Reason.DEFERRED and abs(size - ideal) <= lot + dust:
                 continue
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
 
     def _was_away(self) -> bool:
-        return any(step.act in ("kill", "drain", "crash") for step in self.schedule.steps)
+        return any(step.act in ("kill", "drain", "crash", "ambush") for step in self.schedule.steps)
 
-    def _dust(self, symbol: str) -> Decimal:
+    def _dust(self, member: Cast, symbol: str) -> Decimal:
         """Return what is too small to be traded alone."""
-        venue = self.world.venue
-        return venue.listing(symbol).min_notional * Decimal("1.1") / venue.mark(symbol)
+        venue, own = self.world.core(member.name), self.books.own(member.name, symbol)
+        return venue.listing(own).min_notional * Decimal("1.1") / venue.mark(own)
 
     def _holding(self, name: str, symbol: str, idx: int) -> Any:
-        key = symbol, idx
+        key = self.books.own(name, symbol), idx
         held = (it for it in self.world.store.holdings(name) if (it.leg.symbol, it.leg.position_idx) == key)
         return next(held, None)
 
@@ -401,7 +422,8 @@ class Run:
     def _write_log(self, world: World) -> None:
         self.log += [
             f"{row.arrived_at:.6f} {row.account} {row.intent} {row.status} {row.filled}"
-            for row in world.venue.ledger
+            for house in world.houses
+            for row in house.core.ledger
         ]
         self.log += [str(row) for row in world.copies()]
         if self._tell:

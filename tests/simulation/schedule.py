@@ -13,6 +13,7 @@ import attrs
 from exchanges.sandbox import DEFAULT_PRICES
 from model.amounts import floor_to_step
 from model.settings import Sizing, SizingMode
+from tests.simulation.dialects import HEDGING, translated
 from tests.simulation.faults import FAULTS
 from tests.simulation.step import LOTS, SYMBOLS, Step
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror
@@ -32,28 +33,34 @@ class Schedule:
     """Symbols in which the master holds long and short apart."""
     steps: tuple[Step, ...]
     heals_at: float
+    venue: str = "bybit"
+    """Where all followers are; the master is on Bybit always."""
 
     def __str__(self) -> str:
         cast = ", ".join(
             f"{it.name} {'hedge ' if it.hedge else ''}{it.settings['sizing']}" for it in self.cast
         )
-        lines = [f"seed {self.seed}: {cast}; master hedges {', '.join(self.hedged) or 'nothing'}"]
+        hedged = ", ".join(self.hedged) or "nothing"
+        lines = [f"seed {self.seed} on {self.venue}: {cast}; master hedges {hedged}"]
         return "\n".join([*lines, *map(str, self.steps), f"{self.heals_at:8.3f}  heals"])
 
 
-def make_schedule(seed: int, faults: Collection[str] = tuple(FAULTS)) -> Schedule:
+def make_schedule(seed: int, faults: Collection[str] = tuple(FAULTS), *, venue: str = "bybit") -> Schedule:
     """Return the schedule of a seed, always the same; ``faults`` are the kinds that it draws from."""
     chance = random.Random(seed)
     hedged = tuple(symbol for symbol in SYMBOLS[:2] if chance.random() < 0.4)
     cast = tuple(_member(chance, name) for name in NAMES[: chance.choice((1, 2, 2, 3))])
+    if venue not in HEDGING:  # who cannot keep legs apart follows a master that does not
+        hedged, cast = (), tuple(attrs.evolve(it, hedge=False) for it in cast)
+    cast = tuple(attrs.evolve(it, venue=venue) for it in cast)
     length = chance.choice((8.0, 15.0, 30.0, 60.0))
     steps = _trades(chance, hedged, length)
     if any(member.settings["sizing"].mode is SizingMode.FIXED_MARGIN for member in cast):
         steps = [_at_one_leverage(step) for step in steps]
     steps += _moves(chance, length)
     steps += _faults(chance, length, tuple(it.name for it in cast), faults)
-    ordered = tuple(sorted(steps, key=lambda step: step.at))
-    return Schedule(seed=seed, cast=cast, hedged=hedged, steps=ordered, heals_at=length + 1.0)
+    ordered = tuple(sorted((translated(step, venue) for step in steps), key=lambda step: step.at))
+    return Schedule(seed=seed, cast=cast, hedged=hedged, steps=ordered, heals_at=length + 1.0, venue=venue)
 
 
 def _member(chance: random.Random, name: str) -> Cast:

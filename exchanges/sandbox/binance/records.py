@@ -48,7 +48,7 @@ class Records:
         """Return the record of an order of the core."""
         record = self._by_order.get(order.order_id)
         if record is None:
-            self._last = max(self._last + 1, self._venue.now_ms() * ID_PER_MS)
+            self._last = max(self._last + 1, self._venue.booked_ms() * ID_PER_MS)
             record = OrderRecord(number=self._last, order=order, client_order_id=_client_id(order))
             account, symbol = order.account.name, order.intent.symbol
             self._by_order[order.order_id] = record

@@ -242,7 +242,7 @@ class States:
 
     def _hear(self, event: VenueEvent) -> None:
         if isinstance(event, WalletChanged):
-            self._wallet_moved_ms[event.account.name] = self._venue.now_ms()
+            self._wallet_moved_ms[event.account.name] = self._venue.booked_ms()
 
     def _figures(self, account: Account) -> Figures:
         """Add up margins at the marks: what waits counts by the larger side of each symbol."""

@@ -53,7 +53,7 @@ class UserEvents:
         if record.told:
             return
         record.told, record.told_terms = "NEW", record.terms
-        yield self._order(record, event_row(record, record.order.account), self._venue.now_ms())
+        yield self._order(record, event_row(record, record.order.account), self._venue.booked_ms())
 
     def executed(self, event: Executed) -> Iterator[Row]:
         """Tell of the fills of one match, or of funding."""
@@ -138,7 +138,7 @@ class UserEvents:
         order = record.order
         return {
             "e": "TRADE_LITE",
-            "E": self._venue.now_ms(),
+            "E": self._venue.booked_ms(),
             "T": fill.time_ms,
             "s": fill.symbol,
             "q": number(order.quantity),
@@ -174,15 +174,15 @@ class UserEvents:
         return self._order(record, row, fill.time_ms)
 
     def _order(self, record: OrderRecord, row: Row, at_ms: int) -> Row:
-        return {"e": "ORDER_TRADE_UPDATE", "T": at_ms, "E": self._venue.now_ms(), "o": row}
+        return {"e": "ORDER_TRADE_UPDATE", "T": at_ms, "E": self._venue.booked_ms(), "o": row}
 
     def _update(self, balances: list[Row], positions: list[Row], reason: str, at: int | None = None) -> Row:
-        now_ms = self._venue.now_ms()
+        now_ms = self._venue.booked_ms()
         body: Row = {"B": balances, "P": positions, "m": reason}
         return {"e": "ACCOUNT_UPDATE", "T": now_ms if at is None else at, "E": now_ms, "a": body}
 
     def _config(self, body: Row) -> Row:
-        now_ms = self._venue.now_ms()
+        now_ms = self._venue.booked_ms()
         return {"e": "ACCOUNT_CONFIG_UPDATE", "T": now_ms, "E": now_ms, **body}
 
     def _balance(self, wallet: Decimal, moved: Decimal) -> Row:

@@ -554,3 +554,18 @@ async def test_our_budgets_keep_a_crowd_within_the_venues(autojump_clock: MockCl
 
     assert len(done) == 180
     assert house.face.budgets.banned_until_ms == 0
+
+
+async def test_a_flat_leg_is_dated_by_the_clock_that_its_read_has_set_right(
+    autojump_clock: MockClock,
+) -> None:
+    """Found by simulation: dated by the wrong clock, it hid the position that was opened next."""
+    async with sandboxed() as house:
+        await house.account.snapshot()
+        house.core.faults.clock_skew_ms = -8000
+        (flat,) = await house.account.positions_of("BTCUSDT")
+        told = await heard(house.account, 1, lambda: house.account.orders.place(order(1)))
+
+    rows = [it for it in told if isinstance(it, PositionReport)]
+    assert [row.size for row in rows] == [D("0.01")]
+    assert flat.seq <= rows[0].seq
