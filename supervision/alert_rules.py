@@ -62,6 +62,10 @@ def _no(condition: Condition, subject: str = "") -> Sighting:
     return Sighting(condition=condition, subject=REDACTOR.text(subject), present=False)
 
 
+def _bare(condition: Condition, subject: str, detail: str) -> Sighting:
+    return Sighting(condition=condition, subject=subject, detail=detail)
+
+
 def _master_stream(event: told.MasterStreamChanged) -> Iterable[Sighting]:
     if not event.live:
         yield _yes(on.MASTER_STREAM_LOST, detail=event.detail)
@@ -71,18 +75,19 @@ def _master_stream(event: told.MasterStreamChanged) -> Iterable[Sighting]:
 
 
 def _copy_finished(event: told.CopyFinished) -> Iterable[Sighting]:
+    """Its words are ours and its ids are hashes, and there are many of these: not redacted."""
     reason = event.reason
     words = "" if reason is None else REASON_WORDS[reason.value]
     detail = f"{event.symbol}: {words or event.state.value} (copy {event.copy_id})"
     if event.state is CopyState.FAILED:
-        yield _yes(on.COPY_FAILED, f"{event.follower} {event.symbol}", detail)
+        yield _bare(on.COPY_FAILED, f"{event.follower} {event.symbol}", detail)
     elif event.state is CopyState.SKIPPED and reason is not None:
         if event.caught_up and reason is Reason.PRICE_MOVED:
-            yield _yes(on.OPENING_MISSED, f"{event.follower} {event.symbol}", detail)
+            yield _bare(on.OPENING_MISSED, f"{event.follower} {event.symbol}", detail)
         elif reason in LOUD_REASONS:
-            yield _yes(on.COPY_HELD, f"{event.follower} ({reason.value})", detail)
+            yield _bare(on.COPY_HELD, f"{event.follower} ({reason.value})", detail)
         elif reason in QUIET_REASONS:
-            yield _yes(on.COPY_PASSED_OVER, f"{event.follower} ({reason.value})", detail)
+            yield _bare(on.COPY_PASSED_OVER, f"{event.follower} ({reason.value})", detail)
 
 
 def _order_moved(event: told.OrderMoved) -> Iterable[Sighting]:
@@ -90,8 +95,7 @@ def _order_moved(event: told.OrderMoved) -> Iterable[Sighting]:
     if event.state is OrderState.UNKNOWN:
         yield _yes(on.ORDER_UNKNOWN, subject, f"{event.symbol}: {event.detail or 'no answer'}")
     elif event.state.is_final or event.state is OrderState.ACCEPTED:
-        # Nearly every order comes here, and neither part can hold a secret: not redacted.
-        yield Sighting(condition=on.ORDER_UNKNOWN, subject=subject, present=False)
+        yield Sighting(condition=on.ORDER_UNKNOWN, subject=subject, present=False)  # nearly every order
 
 
 def _follower_state(event: told.FollowerStateChanged) -> Iterable[Sighting]:

@@ -72,7 +72,8 @@ async def acknowledge(desk: ServiceDesk, params: Acknowledge) -> object:
     if params.all == bool(params.alert_ids):
         raise InvalidParams("expected either alert_ids or all")
     caller = CALLER.get()
-    by = params.reason or ("operator" if caller is None else f"uid {caller.uid}")
+    who = "operator" if caller is None else f"uid {caller.uid}"
+    by = f"{who}: {params.reason}" if params.reason else who
     shown: dict[str, object] = {"alert_ids": params.alert_ids, "all": params.all}
 
     async def act() -> dict[str, object]:

@@ -7,6 +7,7 @@ import trio
 from actors.bus import as_json
 from model.amounts import format_decimal
 from model.change import Change
+from model.severity import Severity
 from supervision.control import NoParams
 from supervision.service.desk import ServiceDesk
 from supervision.service.observation import FollowerSeen, Observation, observe
@@ -63,7 +64,10 @@ def _alerts(seen: Observation) -> dict[str, object] | None:
     levels = [alert.condition.severity.value for alert in alerts.firing]
     return {
         "firing": {level: levels.count(level) for level in dict.fromkeys(levels)},
-        "unacknowledged": sum(alert.acknowledged_at_ms is None for alert in alerts.firing),
+        "unacknowledged": sum(
+            alert.acknowledged_at_ms is None and alert.condition.severity is not Severity.INFO
+            for alert in alerts.firing
+        ),
         "channels": as_json(alerts.channels),
         "lost": alerts.lost,
     }

@@ -77,7 +77,7 @@ async def test_what_fires_is_listed_acknowledged_and_its_past_kept(
         assert zoe["action"]
         assert [it["name"] for it in listed["channels"]] == ["tgram", "twilio"]
         assert done == again
-        assert done["acknowledged"][0]["acknowledged_by"] == "on my way"
+        assert done["acknowledged"][0]["acknowledged_by"] == "operator: on my way"
         assert [body.split(".")[0] for _, _, body in phone.got] == ["CRITICAL yan is quarantined"]
 
         status = await house.call("status")
