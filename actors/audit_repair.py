@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from actors.audit_look import ASK_S, master_leg
-from actors.messages import FindingSeen, LookAtLegs, Mend, MendAnswer
+from actors.messages import FindingSeen, LookAtLegs, MasterChanged, Mend, MendAnswer
 from actors.runtime import Address
 from exchanges.clock import Clock
 from model.audit import AuditLeg
@@ -14,6 +14,10 @@ from model.finding import Cause, Finding
 from model.leg import Leg
 from model.repair import Mending, mending_of, plan_repair
 from model.settings import Repair
+
+RETRY_S_BASE = 60.0
+RETRY_S_MAX = 3_600.0
+"""A repair that did not help is tried again, ever more rarely: each try is a copy in the ledger."""
 
 _WHY_NEVER: Mapping[Cause, str] = {
     Cause.IN_HAND: "a copy is at work on it",
@@ -28,6 +32,10 @@ _WHY_NOT_NOW: Mapping[Repair, str] = {
 }
 
 
+Try = tuple[Leg, str]
+"""A leg, and the master's change that it is to be brought to: with another change all begins anew."""
+
+
 class Mender:
     """Remembers what each follower was last seen with, and asks it to mend a leg of that."""
 
@@ -36,29 +44,50 @@ class Mender:
         self._clock = clock
         self._legs: dict[str, dict[Leg, AuditLeg]] = {}
         self._look: LookAtLegs | None = None
+        self._tries: dict[str, dict[Try, tuple[int, float]]] = {}
+        """By follower: how often a leg's repair was begun, and when it may be begun again."""
 
     def keep(self, name: str, legs: Iterable[AuditLeg], look: LookAtLegs) -> None:
         """Take what a look brought of the legs on which something is wrong."""
         self._look = look
-        self._legs[name] = {leg.leg: leg for leg in legs}
-        if not self._legs[name]:
-            del self._legs[name]
+        wrong = {leg.leg: leg for leg in legs}
+        tries = {key: tried for key, tried in self._tries.get(name, {}).items() if key[0] in wrong}
+        self.forget(name)
+        if wrong:
+            self._legs[name] = wrong
+        if tries:
+            self._tries[name] = tries
 
     def forget(self, name: str) -> None:
         """Drop what is remembered of a follower that is gone."""
         self._legs.pop(name, None)
+        self._tries.pop(name, None)
 
-    async def mend(
-        self, name: str, finding: Finding, mending: Mending, *, preview: bool = False
-    ) -> MendAnswer:
-        """Ask a follower to mend one leg; never raises for what it answers, or does not."""
-        leg = self._legs.get(name, {}).get(finding.leg)
+    async def mend(self, name: str, finding: Finding, mending: Mending) -> MendAnswer:
+        """Have a follower mend one leg; never raises for what it answers, or does not."""
+        master = self._master_of(name, finding.leg)
+        key = finding.leg, "" if master is None else master.change.change_id
+        tries, not_before = self._tries.get(name, {}).get(key, (0, 0.0))
+        if trio.current_time() < not_before:
+            return MendAnswer(why_not="it was tried a moment ago")
+        answer = await self._ask(name, finding, mending, preview=False)
+        if answer.started:
+            wait_s = min(RETRY_S_MAX, RETRY_S_BASE * 2 ** min(tries, 10))
+            self._tries.setdefault(name, {})[key] = tries + 1, trio.current_time() + wait_s
+        return answer
+
+    def _master_of(self, name: str, leg: Leg) -> MasterChanged | None:
+        seen = self._legs.get(name, {}).get(leg)
+        master = None if seen is None or self._look is None else master_leg(self._look, seen.answers)
+        return None if master is None else master.message
+
+    async def _ask(self, name: str, finding: Finding, mending: Mending, *, preview: bool) -> MendAnswer:
+        leg, message = self._legs.get(name, {}).get(finding.leg), self._master_of(name, finding.leg)
         address = self._followers.get(name)
-        master = None if leg is None or self._look is None else master_leg(self._look, leg.answers)
-        if leg is None or address is None or master is None:
+        if leg is None or message is None or address is None:
             return MendAnswer(why_not="the master's leg is not known")
         plan = plan_repair(finding, master_size=leg.master_size, mending=mending)
-        mend = Mend(message=master.message, plan=plan, asked_at_ms=self._clock.wall_ms(), preview=preview)
+        mend = Mend(message=message, plan=plan, asked_at_ms=self._clock.wall_ms(), preview=preview)
         try:
             answer: MendAnswer = await address.ask(mend, timeout_s=ASK_S)
         except Exception as error:  # noqa: BLE001 - it died of the question or before it: the next pass asks again
@@ -82,4 +111,4 @@ class Mender:
         if mending is Mending.NOTHING:
             never = _WHY_NEVER.get(seen.finding.cause)
             return MendAnswer(why_not=never or _WHY_NOT_NOW.get(seen.repair, "nothing to mend"))
-        return await self.mend(seen.follower, seen.finding, mending, preview=True)
+        return await self._ask(seen.follower, seen.finding, mending, preview=True)

@@ -324,9 +324,6 @@ class Follower(TrioActor):
         if why_not:
             return MendAnswer(why_not=why_not)
         self._hear(message)
-        latest = self._latest.get(message.change.leg)
-        if latest is None or latest.told < message.told:
-            self._latest[message.change.leg] = message  # what an interrupted repair goes on with
         told, newest = self._newest[message.change.leg]
         if told > message.told and newest.size_after != message.change.size_after:
             return MendAnswer(why_not="the master has moved on: its own copy comes first")
@@ -334,6 +331,7 @@ class Follower(TrioActor):
         answer = preview(desk, repair)
         if mend.preview or not answer.orders:
             return answer
+        self._latest[message.change.leg] = repair  # what it goes on with when it is interrupted
         self._watch_mark(mend.plan.leg.symbol)
         self._open_lane(mend.plan.leg.symbol, repair)
         return attrs.evolve(answer, started=True)

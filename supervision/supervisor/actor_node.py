@@ -34,7 +34,8 @@ class ActorNode(Node):
         if self.state is not State.STOPPING:
             return error or ActorEnded(f"{self.name} ended by itself")
         if error is not None:
-            self.note_crash(error, expected=runtime.all_are(error, self.spec.expected))
+            expected = runtime.all_are(error, self.spec.expected)
+            self.note_crash(error, expected=expected, traced=self.spec.expects_anything or not expected)
         return None
 
     async def _run_life(self) -> BaseException | None:

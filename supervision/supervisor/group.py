@@ -140,7 +140,8 @@ class Group(Node):
     def _judge(self, node: Node, error: BaseException) -> bool:
         spec = node.spec if isinstance(node, ActorNode) else None
         expected = spec is not None and all_are(error, spec.expected)
-        node.note_crash(error, expected=expected)
+        is_onlooker = spec is not None and spec.expects_anything
+        node.note_crash(error, expected=expected, traced=is_onlooker or not expected)
         fatal = None if spec is None else first_of(error, spec.fatal)
         if fatal is not None:
             self._stop_children(error)

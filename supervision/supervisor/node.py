@@ -130,7 +130,7 @@ class Node(abc.ABC):
 
     # Between lives
 
-    def note_crash(self, error: BaseException, *, expected: bool) -> None:
+    def note_crash(self, error: BaseException, *, expected: bool, traced: bool) -> None:
         """Remember and report what ended a life."""
         self.last_crash = describe_failure(error)
         self._crashed_at = trio.current_time()
@@ -140,7 +140,7 @@ class Node(abc.ABC):
                 generation=self.generation,
                 error=self.last_crash,
                 expected=expected,
-                trace="" if expected else _trace(error),
+                trace=_trace(error) if traced else "",
             )
         )
 

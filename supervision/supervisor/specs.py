@@ -58,6 +58,12 @@ class ChildSpec:
     """What no restart can mend: the whole tree ends at once, without grace, and `run` raises it."""
     shutdown_s: float = SHUTDOWN_S
     """For the message in hand and on_stop; then it is cancelled. 0 cancels at once."""
+
+    @property
+    def expects_anything(self) -> bool:
+        """Tell whether no error of it matters to others: then its bugs are told like everybody's."""
+        return Exception in self.expected
+
     start_s: float = START_S
     """For on_start; longer counts as hung."""
     backoff: Backoff = attrs.field(factory=Backoff)

@@ -1,6 +1,7 @@
 """What each policy mends, by whose hands, and what it leaves alone (R15)."""
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import trio
 from trio.testing import MockClock
 
 from actors.messages import MendAnswer, SetMode
+from exchanges.sandbox import FaultKind
 from model.copy import CopyState
 from model.finding import Cause, FindingKind
+from model.order import OrderState
 from model.reasons import Reason
 from model.repair import REPAIR_PREFIX
 from model.settings import FollowerMode, Repair
@@ -150,6 +153,43 @@ async def test_a_missed_flip_is_closed_and_only_full_opens_the_other_side(
             last = found(world)[-1]
             assert (last.kind, last.expected, last.again) == (FindingKind.MISSING_POSITION, "-0.5", True)
             assert not resolved(world), "what a repair may not open is still missing"
+
+
+async def test_a_repair_that_the_venue_refuses_is_tried_ever_more_rarely(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, half(Repair.FULL)) as world:
+        await missed(world, "1")
+        fault = world.venue.faults.add(FaultKind.REJECT, account="alice", code=110005, count=10_000)
+        await trio.sleep(1_000)
+        assert world.size("alice") == 0
+        assert len(found(world)) == 1
+        tried = [copy.claimed_at_ms for copy in repairs(world)]
+        pauses = [(after - before) / 1000 for before, after in pairwise(tried)]
+        assert 3 <= len(pauses) <= 4
+        assert all(pause >= 60 * 2**number for number, pause in enumerate(pauses))
+
+        world.venue.faults.remove(fault)
+        await missed(world, "0.5")
+        await trio.sleep(125)
+        assert world.size("alice") == D("0.75"), "another change of the master begins anew"
+
+
+@pytest.mark.parametrize("repair", [Repair.CLOSE_ONLY, Repair.FULL])
+async def test_a_repair_whose_order_is_lost_goes_on_within_its_policy(
+    tmp_path: Path, autojump_clock: MockClock, repair: Repair
+) -> None:
+    async with open_world(tmp_path, half(repair)) as world:
+        await copied(world)
+        await missed(world, "-2")
+        await trio.sleep(57)
+        assert world.house("alice").silence_orders()
+        await trio.sleep(143)
+        assert OrderState.LOST in {order.state for copy in repairs(world) for order in copy.orders}
+
+        assert world.size("alice") == (D("-0.5") if repair is Repair.FULL else 0)
+        assert not world.sent_twice()
+        assert all(copy.change_id.startswith(REPAIR_PREFIX) for copy in world.copies("alice")[1:])
 
 
 @pytest.mark.parametrize("repair", list(Repair))
