@@ -151,7 +151,7 @@ def test_recorded_frames_of_2021() -> None:
 
     account, order, leverage, margin = (parse_event(frame) for frame in frames)
 
-    rows, wallet = account
+    wallet, rows = account
     assert [(row.leg, row.size) for row in rows] == [
         (Leg("CHZUSDT", ONE_WAY), 0),
         (Leg("CHZUSDT", HEDGE_LONG), 2684),

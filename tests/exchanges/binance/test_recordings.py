@@ -39,7 +39,7 @@ def read_trade_lite(frame: Any) -> str:
 
 
 def read_account(frame: Any) -> str:
-    rows, wallet = parse_event(frame)
+    wallet, rows = parse_event(frame)
     assert isinstance(rows, tuple)
     assert isinstance(wallet, WalletReport)
     assert [(row.leg, row.size) for row in rows] == [
