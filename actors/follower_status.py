@@ -1,5 +1,7 @@
 """A follower's part of `status`, from what its desk knows."""
 
+import trio
+
 from actors.follower_desk import FollowerDesk
 from actors.messages import FollowerStatus, KeyStatus, LegStatus
 from model.amounts import ZERO, format_decimal
@@ -8,7 +10,7 @@ from model.leg import Leg
 
 def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyStatus) -> FollowerStatus:
     """Return the follower's state, equity, and every leg with a position or a target."""
-    equity = desk.equity()
+    equity, heard_at = desk.equity(), desk.view.heard_at
     legs = set(desk.view.open_legs())
     legs.update(leg for leg, holding in desk.holdings.items() if holding.target)
     return FollowerStatus(
@@ -22,6 +24,7 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyS
         key=key,
         fresh=desk.is_fresh(),
         dry_run=desk.settings.dry_run,
+        heard_age_s=None if heard_at is None else trio.current_time() - heard_at,
     )
 
 

@@ -114,6 +114,7 @@ class LedgerDesk:
         mode: Mode = Mode.THREADED,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         on_pool_wait: Callable[[float], None] = lambda seconds: None,
+        on_commit: Callable[[float], None] = lambda seconds: None,
         publish: Callable[[object], None] = lambda event: None,
     ) -> None:
         """Serve ``store``.
@@ -122,6 +123,7 @@ class LedgerDesk:
             journal: where reductions are kept while the ledger is unreachable (R18).
             now_ms: the wall clock by which a change is stale (R12).
             on_pool_wait: is given each write's seconds from asking to having the connection.
+            on_commit: is given each group commit's seconds from having the connection to the answers.
             publish: is given a TroubleMet for waits over 500 ms, at most once a minute.
         """
         self._store = store
@@ -129,6 +131,7 @@ class LedgerDesk:
         self._mode = mode
         self._now_ms = now_ms
         self._on_pool_wait = on_pool_wait
+        self._on_commit = on_commit
         self._publish = publish
         self._limiter = trio.CapacityLimiter(store.database.pool_size)
         self._queue = _Queue()
@@ -270,6 +273,7 @@ class LedgerDesk:
         for place, result in zip(places, results, strict=True):
             place.settle(result)
             place.turn.set()
+        self._on_commit(time.perf_counter() - connected_at)
         self._waited([connected_at - place.since for place in places])
 
     async def _run(self, writes: list[WriteBatch]) -> "tuple[list[list[ClaimAnswer] | Exception], float]":

@@ -450,6 +450,8 @@ class FollowerStatus:
     fresh: bool = True
     """Positions and equity are known as they are now (R21)."""
     dry_run: bool = False
+    heard_age_s: float | None = None
+    """Since its private stream last spoke; None: not yet."""
 
 
 @attrs.frozen(kw_only=True)
@@ -459,6 +461,8 @@ class MasterStatus:
     reconciled: bool
     equity: str | None
     legs: tuple[Change, ...]
+    heard_age_s: float | None = None
+    """Since the newest fill, position row or snapshot; None: not yet."""
 
 
 @attrs.frozen(kw_only=True)

@@ -83,6 +83,7 @@ class Pairing(TrioActor):
         self._waiting: dict[str, None] = {}
         self._is_telling = False
         self._handled = 0
+        self._heard_at = 0.0
         """Counts messages: legs that were put into words before the last one may be old."""
         self._rearmed = trio.Event()
         self._armed_for: float | None = None
@@ -113,6 +114,7 @@ class Pairing(TrioActor):
             return self._describe_legs()
         self._handled += 1
         received_at, changes = self._take(message)
+        self._heard_at = max(self._heard_at, received_at)
         if self._next_deadline() != self._armed_for:
             self._rearmed.set()
         self._tell_held_back()
@@ -285,7 +287,10 @@ class Pairing(TrioActor):
         equity = self._equity()
         legs = tuple(change for change in self._rules.legs.values() if change.size_after)
         return MasterStatus(
-            reconciled=self.reconciled, equity=None if equity is None else str(equity), legs=legs
+            reconciled=self.reconciled,
+            equity=None if equity is None else str(equity),
+            legs=legs,
+            heard_age_s=trio.current_time() - self._heard_at if self._heard_at else None,
         )
 
     def _describe_legs(self) -> MasterLegs:

@@ -4,6 +4,7 @@ One client serves one account: a client shared by all is quadratic in the reques
 No client builds a TLS context; it is the network that secures a stream.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,10 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 CONNECTIONS_MAX = 4
 KEEP_ALIVE_S = 20.0
 CLOSE_S = 2.0
+TOO_MANY = 429
+
+REQUESTS: Counter[tuple[str, str, str]] = Counter()
+"""Requests of this process by venue, path without its query, and how they ended; for metrics."""
 
 
 @attrs.frozen
@@ -62,6 +67,21 @@ class HttpClient:
         Raises: RequestNotSent when no byte left, else OutcomeUnknown (a timeout, a reset, a body
         that is cut off or larger than BODY_BYTES_MAX).
         """
+        outcome = "cancelled"
+        try:
+            answer = await self._sent(method, target, headers, content)
+            outcome = "429" if answer.status == TOO_MANY else f"{answer.status // 100}xx"
+            return answer
+        except RequestNotSent:
+            outcome = "not_sent"
+            raise
+        except OutcomeUnknown:
+            outcome = "unknown"
+            raise
+        finally:
+            REQUESTS[self._exchange, target.partition("?")[0], outcome] += 1
+
+    async def _sent(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> HttpAnswer:
         try:
             with trio.fail_after(REQUEST_S):
                 return await self._answer(method, target, headers, content)

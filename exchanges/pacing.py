@@ -67,6 +67,10 @@ class Budget:
             return 0.0
         return max(0.0, taken[len(taken) - allowed] + self._period_s - now)
 
+    def used_ratio(self, now: float) -> float:
+        """Return the share of the limit that is taken."""
+        return (len(self._taken) - bisect.bisect_right(self._taken, now - self._period_s)) / self._limit
+
     def take(self, now: float) -> None:
         """Count one request that leaves at ``now``; times never go back."""
         self._taken.append(now)

@@ -123,5 +123,8 @@ class Venue(Protocol):
     async def clock_offset_ms(self) -> int:
         """Return venue clock minus our wall clock, by REST."""
 
+    def budgets_used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each request budget of our address, by its name; 1 is all."""
+
     async def aclose(self) -> None:
         """Close what the venue shares."""

@@ -35,7 +35,7 @@ from supervision.last_end import note_end, take_last_end
 from supervision.ledger_setup import make_journal, open_ledger
 from supervision.logs import Logs, default_instance, log_uncaught, start_logs
 from supervision.loop_lag import LagProbe
-from supervision.metrics import Census, Metrics, PoolWaits, Tally
+from supervision.metrics import Census, LedgerTimes, Metrics, Tally
 from supervision.roster import Roster, open_roster, require_some
 from supervision.sealing import find_sealing_keys
 from supervision.service import ServiceDesk, make_methods, observe
@@ -178,10 +178,10 @@ async def _take_lease(process: Process, stop: StopRequest) -> bool:
 
 
 async def _run_engine(process: Process, stop: StopRequest) -> None:
-    bus, words, probe, waits = Bus(), LastWords(), LagProbe(), PoolWaits()
+    bus, words, probe, times = Bus(), LastWords(), LagProbe(), LedgerTimes()
     rows = await trio.to_thread.run_sync(process.store.followers)
     listen = process.settings.metrics_listen
-    parts = make_parts(process, bus, on_pool_wait=_unheard if listen is None else waits.note)
+    parts = make_parts(process, bus, times=None if listen is None else times)
     roster = require_some(open_roster(rows, process.keys, exchanges=parts.venues, master=process.master))
     for name, why in roster.barred.items():
         log.critical("follower.barred", follower=name, why=why)
@@ -202,7 +202,7 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
     heartbeat.observe = partial(observe, desk)
     engine.add_edge([("control", control_socket_of(desk, process.settings, bus))])
     if listen is not None:
-        engine.add_edge([("metrics", metrics_of(desk, listen, bus, waits))])
+        engine.add_edge([("metrics", metrics_of(desk, listen, bus, times))])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_beside, partial(log_events, bus, words))
         nursery.start_soon(_beside, probe.run)
@@ -239,19 +239,18 @@ async def _beside(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _unheard(seconds: float) -> None:
-    """Nobody wants to know how long a write waited."""
+    """Nobody wants to know."""
 
 
-def make_parts(
-    process: Process, bus: Bus, *, on_pool_wait: Callable[[float], None] = _unheard
-) -> EngineParts:
+def make_parts(process: Process, bus: Bus, *, times: LedgerTimes | None) -> EngineParts:
     """Return the real venues, clock and ledger of this process."""
     settings, clock = process.settings, SystemClock()
     ledger = LedgerDesk(
         process.store,
         journal=make_journal(settings, process.store.database, process.env),
         publish=bus.publish,
-        on_pool_wait=on_pool_wait,
+        on_pool_wait=_unheard if times is None else times.waits.note,
+        on_commit=_unheard if times is None else times.commits.note,
     )
     return EngineParts(
         venues=build_venues(settings, network=TcpNetwork(), clock=clock),
@@ -311,7 +310,9 @@ def control_socket_of(desk: ServiceDesk, settings: EngineSettings, bus: Bus) -> 
     )
 
 
-def metrics_of(desk: ServiceDesk, listen: ListenAddress, bus: Bus, waits: PoolWaits) -> Callable[[], Metrics]:
+def metrics_of(
+    desk: ServiceDesk, listen: ListenAddress, bus: Bus, times: LedgerTimes
+) -> Callable[[], Metrics]:
     """Return what makes the metrics, again after each of its crashes; what it counted stays."""
     engine = desk.engine
 
@@ -326,7 +327,7 @@ def metrics_of(desk: ServiceDesk, listen: ListenAddress, bus: Bus, waits: PoolWa
         bus=bus,
         tally=Tally(version=desk.version, master_exchange=master, exchange_of=exchange_of),
         census=Census(),
-        waits=waits,
+        times=times,
         lag_s=desk.lag_s,
         observe=partial(observe, desk),
     )

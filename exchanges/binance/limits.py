@@ -63,6 +63,10 @@ class Window(Budget):
             return 0.0
         return (self._period_ms - self._clock.venue_ms() % self._period_ms) / 1000 + 0.01
 
+    def used_ratio(self, now: float) -> float:
+        """Return the share of the limit that is taken."""
+        return self.used / self.limit
+
     def take(self, now: float) -> None:
         """Count one."""
         self.charge(1)
@@ -115,6 +119,14 @@ class AddressLimits:
         if self.paced:
             await self._sockets.pass_through(urgency, patience_s=float("inf"), exchange=EXCHANGE)
         await self.pass_request(weight, urgency, float("inf"))
+
+    def used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each budget, by its name."""
+        now = trio.current_time()
+        return {
+            "weight": self.weight.used_ratio(now),
+            "sockets": self._sockets.budget.used_ratio(now),
+        }
 
     def stopped(self, error: RateLimited, status: int) -> None:
         """Heed the venue: under HTTP 418 and 403 nothing passes, under 429 only what reduces."""

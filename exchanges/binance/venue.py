@@ -112,6 +112,10 @@ class BinanceVenue:
         """Read all marks once by REST."""
         return await read_all_marks(self._rest)
 
+    def budgets_used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each request budget of our address."""
+        return self._shared.used()
+
     async def clock_offset_ms(self) -> int:
         """Return venue clock minus our wall clock, no more than is proven; requests are stamped by it."""
         await self._rest.measure_clock()

@@ -68,6 +68,12 @@ class AddressLimits:
         if self.paced:
             await self._sockets.pass_through(urgency, patience_s=float("inf"), exchange=EXCHANGE)
 
+    def used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each budget, by its name."""
+        now = trio.current_time()
+        gates = {"rest": self._rest, "frames": self._frames, "sockets": self._sockets}
+        return {name: gate.budget.used_ratio(now) for name, gate in gates.items()}
+
     def banned(self) -> None:
         """Stop everything: the venue has blocked this address (HTTP 403)."""
         until = trio.current_time() + IP_BAN_S

@@ -77,6 +77,10 @@ class BybitVenue:
         """Read all marks once by REST."""
         return await read_all_marks(self._rest)
 
+    def budgets_used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each request budget of our address."""
+        return self._shared.used()
+
     async def clock_offset_ms(self) -> int:
         """Return venue clock minus our wall clock; requests are stamped with the venue's from then on."""
         before = self._clock.wall_ms()

@@ -7,6 +7,7 @@ orders over WebSocket draw weight is not written either: they are counted as if 
 
 import bisect
 import itertools
+from collections.abc import Mapping
 
 import attrs
 import trio
@@ -83,6 +84,11 @@ class WeightBucket:
         self._fill(now)
         self._level -= weight
 
+    def used_ratio(self, now: float) -> float:
+        """Return the share of the burst that is taken."""
+        self._fill(now)
+        return 1 - self._level / WEIGHT_BURST
+
     def stop_until(self, moment: float) -> None:
         """Let nothing pass before ``moment``: the venue said so."""
         self._stopped_until = max(self._stopped_until, moment)
@@ -146,6 +152,15 @@ class AddressLimits:
         self._weight = WeightGate()
         self._sockets = Gate(Budget(SOCKETS_PER_MINUTE, 61.0, reserve=SOCKETS_RESERVED))
         self._posts = Gate(Budget(POSTS_PER_MINUTE, 61.0))
+
+    def used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each budget, by its name."""
+        now = trio.current_time()
+        return {
+            "weight": self._weight.bucket.used_ratio(now),
+            "sockets": self._sockets.budget.used_ratio(now),
+            "posts": self._posts.budget.used_ratio(now),
+        }
 
     async def pass_weight(self, weight: int, urgency: Urgency, *, patience_s: float) -> None:
         """Wait until a request of that weight may leave; raises RateLimited."""

@@ -95,6 +95,10 @@ class HyperliquidVenue:
         self._market.put_marks(marks)
         return marks
 
+    def budgets_used(self) -> Mapping[str, float]:
+        """Return the share that is taken of each request budget of our address."""
+        return self._limits.used()
+
     async def clock_offset_ms(self) -> int:
         """Return venue clock minus our wall clock, taken in the middle of a request.
 

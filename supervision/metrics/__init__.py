@@ -5,7 +5,7 @@ Nothing here is called from the copy path, and a scrape asks no actor anything.
 
 from supervision.metrics.actor import Metrics
 from supervision.metrics.census import Census
-from supervision.metrics.pool_waits import PoolWaits
 from supervision.metrics.tally import Tally
+from supervision.metrics.times import LedgerTimes, Times
 
-__all__ = ["Census", "Metrics", "PoolWaits", "Tally"]
+__all__ = ["Census", "LedgerTimes", "Metrics", "Tally", "Times"]

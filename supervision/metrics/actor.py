@@ -1,31 +1,35 @@
 """The metrics as an actor of the edge: it may die and come back without touching trading (R3)."""
 
+import math
 from collections.abc import Awaitable, Callable
 
 import trio
+from prometheus_client import Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from actors.bus import Bus
+from actors.messages import MasterStatus
 from actors.runtime import TrioActor
+from exchanges.http import REQUESTS
 from supervision.engine import Engine
 from supervision.metrics.census import ROUND_S, Census
 from supervision.metrics.http import Answer, PageServer
 from supervision.metrics.page import print_registry, print_samples
-from supervision.metrics.pool_waits import PoolWaits
 from supervision.metrics.tally import Tally
+from supervision.metrics.times import LedgerTimes, Times
 from supervision.redaction import REDACTOR
 from supervision.service.observation import LAG_S_MAX, Health, Observation
 from supervision.settings.engine import ListenAddress
 
 CAPACITY = 50_000
-WAITS_PER_TURN = 200
-WAITS_EVERY_S = 1.0
+TIMES_PER_TURN = 200
+TIMES_EVERY_S = 1.0
 PAGE_AGE_S_MAX = 1.0
 READY_AGE_S_MAX = 5.0
 
 
 class Metrics(TrioActor):
-    """Serves /metrics, /healthz and /readyz. ``tally``, ``census`` and ``waits`` outlive it."""
+    """Serves /metrics, /healthz and /readyz. ``tally``, ``census`` and ``times`` outlive it."""
 
     def __init__(
         self,
@@ -35,7 +39,7 @@ class Metrics(TrioActor):
         bus: Bus,
         tally: Tally,
         census: Census,
-        waits: PoolWaits,
+        times: LedgerTimes,
         lag_s: Callable[[], float],
         observe: Callable[[], Awaitable[Observation]],
         period_s: float = ROUND_S,
@@ -46,7 +50,7 @@ class Metrics(TrioActor):
         self._bus = bus
         self._tally = tally
         self._census = census
-        self._waits = waits
+        self._times = times
         self._lag_s = lag_s
         self._observe = observe
         self._period_s = period_s
@@ -61,7 +65,8 @@ class Metrics(TrioActor):
     async def on_start(self) -> None:
         """Listen. Raises: OSError when the port cannot be had."""
         self.nursery.start_soon(self._read_bus)
-        self.nursery.start_soon(self._take_waits)
+        self.nursery.start_soon(self._take_times, self._times.waits, self._tally.pool_wait)
+        self.nursery.start_soon(self._take_times, self._times.commits, self._tally.commit)
         self.nursery.start_soon(self._go_round)
         self.port = await self.nursery.start(self.server.serve, self._listen.host, self._listen.port)
 
@@ -75,12 +80,12 @@ class Metrics(TrioActor):
             async for item in subscription:
                 self._tally.take(item)
 
-    async def _take_waits(self) -> None:
+    async def _take_times(self, times: Times, histogram: Histogram) -> None:
         while True:
-            waits = self._waits.take(WAITS_PER_TURN)
-            for seconds in waits:
-                self._tally.pool_wait.observe(seconds)
-            await trio.sleep(0 if len(waits) == WAITS_PER_TURN else WAITS_EVERY_S)
+            taken = times.take(TIMES_PER_TURN)
+            for seconds in taken:
+                histogram.observe(seconds)
+            await trio.sleep(0 if len(taken) == TIMES_PER_TURN else TIMES_EVERY_S)
 
     async def _go_round(self) -> None:
         while True:
@@ -104,6 +109,29 @@ class Metrics(TrioActor):
                 (((name, symbol), ratio) for name, symbol, ratio in census.drifts()),
             ),
             await print_samples(
+                "http_requests",
+                "REST requests by path and answer.",
+                ("exchange", "endpoint", "outcome"),
+                ((key, float(count)) for key, count in list(REQUESTS.items())),
+                counts=True,
+            ),
+            await print_samples(
+                "rate_limit_used_ratio",
+                "Share of a request budget of our address that is taken; 1 is all of it.",
+                ("exchange", "bucket"),
+                (
+                    ((exchange, bucket), ratio)
+                    for exchange, venue in self._engine.parts.venues.items()
+                    for bucket, ratio in venue.budgets_used().items()
+                ),
+            ),
+            await print_samples(
+                "ws_last_message_age_seconds",
+                "Since a private stream last spoke, as of the last round of questions.",
+                ("stream",),
+                (((name,), age_s) for name, age_s in census.stream_ages()),
+            ),
+            await print_samples(
                 "copy_paused",
                 "1 for followers that are paused or close only.",
                 ("scope",),
@@ -119,6 +147,7 @@ class Metrics(TrioActor):
             ("loop_lag_seconds", "How late the event loop ran just now.", self._lag_s()),
             ("db_up", "1 while the ledger's lease is held.", float(ledger is not None and ledger.lease_held)),
             ("master_reconciled", "1 while the master's legs are known.", float(_reconciled(master))),
+            ("master_state_age_seconds", "Since the master's newest word.", _age_s(master)),
             ("bus_events_dropped", "Events that slow readers lost, all together.", float(self._bus.dropped)),
         )
         pieces = [await print_samples(name, words, (), [((), value)]) for name, words, value in single]
@@ -184,6 +213,10 @@ class _Kept:
                 answer = await self._make()
                 self._kept = (trio.current_time(), answer)
             return self._kept[1]
+
+
+def _age_s(master: MasterStatus | None) -> float:
+    return math.nan if master is None or master.heard_age_s is None else master.heard_age_s
 
 
 def _reconciled(master: object) -> bool:

@@ -92,6 +92,12 @@ class Census:
         """Return how the channels of alerts are doing."""
         return () if self.notifier is None else self.notifier.channels
 
+    def stream_ages(self) -> Iterator[tuple[str, float]]:
+        """Yield each follower whose stream has spoken, and how long ago, in seconds."""
+        for name, status in list(self.followers.items()):
+            if status is not None and status.heard_age_s is not None:
+                yield name, status.heard_age_s
+
     def held_back(self) -> Iterator[str]:
         """Yield the followers that the operator, or a limit, keeps from opening."""
         for name, status in list(self.followers.items()):

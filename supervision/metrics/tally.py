@@ -118,6 +118,9 @@ class Tally:
         self.pool_wait = histogram(
             "db_pool_wait_seconds", "From asking to having a connection to the ledger.", POOL_BUCKETS
         )
+        self.commit = histogram(
+            "db_query_seconds", "Group commits, from having a connection to all answers.", POOL_BUCKETS
+        )
         self.dropped = counter("events_dropped_total", "Events that a reader was too slow for.", "reader")
 
     @property

@@ -40,6 +40,28 @@ async def test_a_target_goes_out_as_it_stands_and_a_connection_is_used_again(
     assert server.connections == 1
 
 
+async def test_requests_are_counted_by_path_and_how_they_ended(
+    autojump_clock: MockClock, network: MemoryNetwork
+) -> None:
+    statuses = iter([200, 429, 503])
+
+    async def answer(request: Request) -> Answer:
+        return next(statuses), {}, b""
+
+    http.REQUESTS.clear()
+    client = client_of(network)
+    with pytest.raises(RequestNotSent):
+        await client.send("GET", "/v5/counted", headers={})
+    async with serving(network, venue=HttpServer(answer).serve):
+        for _ in range(3):
+            await client.send("GET", "/v5/counted?signature=abc", headers={})
+        await client.aclose()
+
+    assert dict(http.REQUESTS) == {
+        ("bybit", "/v5/counted", outcome): 1 for outcome in ("not_sent", "2xx", "429", "5xx")
+    }
+
+
 async def test_nobody_listening_means_nothing_was_sent(
     autojump_clock: MockClock, network: MemoryNetwork
 ) -> None:

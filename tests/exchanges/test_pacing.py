@@ -113,3 +113,11 @@ def test_reconnects_begin_at_once_and_never_wait_longer_than_the_cap() -> None:
     assert delays == sorted(delays)
     assert delays[-1] <= RECONNECT_S_MAX
     assert reconnect_delay_s(10_000, 0.0) == RECONNECT_S_MAX / 2
+
+
+def test_a_budget_tells_how_much_of_it_is_taken() -> None:
+    budget = Budget(4, 10.0)
+    for moment in (1.0, 2.0, 9.0):
+        budget.take(moment)
+
+    assert [budget.used_ratio(now) for now in (9.0, 11.5, 30.0)] == [0.75, 0.5, 0.0]

@@ -258,6 +258,9 @@ class FakeVenue:
         await self.reached()
         return dict(self.prices)
 
+    def budgets_used(self) -> Mapping[str, float]:
+        return {"rest": 0.25}
+
     async def clock_offset_ms(self) -> int:
         await self.reached()
         return 0

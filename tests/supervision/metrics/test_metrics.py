@@ -16,7 +16,7 @@ from model.alerts.alert import Alert
 from model.alerts.conditions import LEDGER_AWAY
 from model.alerts.message import ChannelKind, ChannelStatus
 from model.settings import FollowerMode
-from supervision.metrics import Census, Metrics, PoolWaits, Tally
+from supervision.metrics import Census, LedgerTimes, Metrics, Tally
 from supervision.service import observe
 from supervision.settings.engine import ListenAddress
 from tests.supervision.engine_house import House, engine_house, make_row
@@ -31,7 +31,7 @@ class Measured:
         self.house: House
         self.tally = Tally(version="1", master_exchange="bybit", exchange_of=lambda name: "bybit")
         self.census = Census()
-        self.waits = PoolWaits()
+        self.times = LedgerTimes()
         self.lag_s = 0.0
         self.port = 0
         self.made: list[Metrics] = []
@@ -45,7 +45,7 @@ class Measured:
                 bus=house.bus,
                 tally=self.tally,
                 census=self.census,
-                waits=self.waits,
+                times=self.times,
                 lag_s=lambda: self.lag_s,
                 observe=lambda: observe(house.desk),
             )
@@ -79,7 +79,8 @@ async def test_a_copying_engine_is_told_in_numbers(
         measured.house = house
         await house.until_ready()
         await copied(house)
-        measured.waits.note(0.3)
+        measured.times.waits.note(0.3)
+        measured.times.commits.note(0.02)
         house.account("alice").move("BTCUSDT", "0.15")
         await trio.sleep(40)
 
@@ -95,8 +96,12 @@ async def test_a_copying_engine_is_told_in_numbers(
         assert values["copy_paused,bob"] == 1
         assert values["copy_drift_ratio,alice,BTCUSDT"] == 0.25
         assert values["db_pool_wait_seconds_sum"] == pytest.approx(0.3)
+        assert values["db_query_seconds_sum"] == pytest.approx(0.02)
+        assert 0 <= values["master_state_age_seconds"] <= 15
+        assert 0 <= values["ws_last_message_age_seconds,alice"] <= 60
         assert {"inbox_depth,follower", "actor_heartbeat_age_seconds,pairing"} <= values.keys()
         assert "clock_offset_seconds,bybit" in values
+        assert values["rate_limit_used_ratio,rest,bybit"] == 0.25
         assert "process_resident_memory_bytes" in values
         assert values["bus_events_dropped"] == 0
 

@@ -34,7 +34,7 @@ from supervision.events import (
     ActorStarted,
     SupervisorExhausted,
 )
-from supervision.metrics import PoolWaits, Tally
+from supervision.metrics import Tally, Times
 from tests.model.factories import make_change
 
 COPY = CopyFinished(
@@ -256,7 +256,7 @@ async def test_an_event_of_another_kind_is_only_a_place(counting: Counting) -> N
 
 
 def test_pool_waits_are_handed_over_in_portions() -> None:
-    waits = PoolWaits()
+    waits = Times()
     for number in range(5):
         waits.note(number / 10)
 
