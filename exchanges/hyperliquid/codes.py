@@ -83,10 +83,11 @@ MEANINGS: tuple[tuple[str, Meaning], ...] = (
     ("builder fee has not been approved", Refusal.PARAMETER),
     ("never placed, already canceled, or filled", Refusal.NOT_FOUND),
     ("failed to deserialize", Refusal.PARAMETER),
-    # The venue does not publish its words for these three: whichever they are, nothing was executed.
+    # The venue does not publish its words for these: whichever they are, nothing was executed.
     ("expire", Verdict.NOT_TAKEN),
     ("delisted", Refusal.SYMBOL),
     ("halted", Refusal.SYMBOL),
+    ("invalid asset", Refusal.SYMBOL),
 )
 
 STATES = {"open": OrderState.ACCEPTED, "triggered": OrderState.ACCEPTED, "filled": OrderState.FILLED}

@@ -1,7 +1,7 @@
 """What leaves validation is taken by each venue's sandbox; what it refuses, we had refused before (R9, R10).
 
 Decisions are made from states of the sandbox and sent there through the venue's own codec. What the venue
-still refuses is named here: RACES, which no validation can know.
+still refuses is named here: no validation can know it.
 """
 
 from collections import Counter
@@ -241,7 +241,7 @@ def carry_out(case: Case, decision: Decision, part_from: int) -> list[str]:
         return [refused]
     outcomes = []
     for number, draft in enumerate(decision.drafts, part_from):
-        row = case.venue.send(
+        reason = case.venue.send(
             OrderRequest(
                 client_order_id=make_client_order_id("alice", case.change.change_id, number, 0),
                 leg=draft.leg,
@@ -251,7 +251,6 @@ def carry_out(case: Case, decision: Decision, part_from: int) -> list[str]:
                 reduce_only=draft.reduce_only,
             )
         )
-        reason = row.refused.reason if row.refused else None
         if reason is Refusal.NOTIONAL_BELOW_MIN and draft.closes_all and draft.leg.position_idx != ONE_WAY:
             return [*outcomes, UNSETTLED]
         assert reason is None or reason in RACES, (reason, draft, decision)

@@ -19,6 +19,7 @@ from exchanges.hyperliquid.signing import Agent
 from exchanges.hyperliquid.wire import format_order as format_hyperliquid_order
 from exchanges.sandbox import Listing, SandboxVenue, build_venue, describe_account
 from exchanges.sandbox.binance import BinanceSandbox, binance_description
+from exchanges.sandbox.binance.codes import ANSWERS as BINANCE_ANSWERS
 from exchanges.sandbox.binance.codes import VenueError as BinanceError
 from exchanges.sandbox.binance.market import Market
 from exchanges.sandbox.bybit import params as bybit_params
@@ -27,7 +28,7 @@ from exchanges.sandbox.bybit.market import instrument_row, risk_limit_rows
 from exchanges.sandbox.description import SandboxDescription
 from exchanges.sandbox.hyperliquid import HyperliquidSandbox, describe_wallet, hyperliquid_description
 from exchanges.sandbox.ledger import LedgerRow
-from exchanges.sandbox.refusals import Refused
+from exchanges.sandbox.refusals import Reason, Refused
 from model.instrument import Instrument
 from model.order import OrderRequest
 
@@ -49,15 +50,16 @@ class VenueAtHand(Protocol):
     core: SandboxVenue
     instrument: Instrument
 
-    def send(self, order: OrderRequest) -> LedgerRow:
-        """Send an order as our client would; return the row of its arrival."""
+    def send(self, order: OrderRequest) -> Reason | None:
+        """Send an order as our client would; return why it was refused, None when it was taken."""
 
 
-def _last_row(core: SandboxVenue, order: OrderRequest, refused: object) -> LedgerRow:
-    rows: Sequence[LedgerRow] = core.ledger.since(len(core.ledger) - 1)
-    assert rows, f"it never arrived: {refused}"
-    assert rows[0].client_order_id.endswith(order.client_order_id), f"it never arrived: {refused}"
-    return rows[0]
+def _why(core: SandboxVenue, order: OrderRequest, answer: object) -> Reason | None:
+    """Return what the core made of the order that arrived last."""
+    rows: Sequence[LedgerRow] = core.ledger.since(max(0, len(core.ledger) - 1))
+    assert rows, f"it never arrived: {answer}"
+    assert rows[0].client_order_id.endswith(order.client_order_id), f"it never arrived: {answer}"
+    return rows[0].refused.reason if rows[0].refused else None
 
 
 class Bybit:
@@ -75,13 +77,13 @@ class Bybit:
         tiers = parse_tiers(json.loads(json.dumps(risk_limit_rows(listing))))
         self.instrument = attrs.evolve(found, tiers=tiers[listing.symbol])
 
-    def send(self, order: OrderRequest) -> LedgerRow:
+    def send(self, order: OrderRequest) -> Reason | None:
         try:
             intent = bybit_params.order_intent(json.loads(bybit_wire.format_order(order)))
             self.core.place("m", intent, via="/v5/order/create")
         except (Refused, VenueError) as refused:
-            return _last_row(self.core, order, refused)
-        return _last_row(self.core, order, None)
+            return _why(self.core, order, refused)
+        return _why(self.core, order, None)
 
 
 class Binance:
@@ -100,13 +102,16 @@ class Binance:
         most = max(tier.leverage_max for tier in tiers)
         self.instrument = attrs.evolve(found, tiers=tiers, max_leverage=most)
 
-    def send(self, order: OrderRequest) -> LedgerRow:
+    def send(self, order: OrderRequest) -> Reason | None:
         try:
             params = dict(format_binance_order(order))
             self._face.desk.place(self.core.account("m"), params, via="POST /fapi/v1/order", arrived_ns=0)
         except BinanceError as refused:
-            return _last_row(self.core, order, refused)
-        return _last_row(self.core, order, None)
+            # The face itself refuses what does not suit the account's mode.
+            if refused.code == BINANCE_ANSWERS[Reason.POSITION_IDX][0]:
+                return Reason.POSITION_IDX
+            return _why(self.core, order, refused)
+        return _why(self.core, order, None)
 
 
 class Hyperliquid:
@@ -125,7 +130,7 @@ class Hyperliquid:
         self._asset: Asset = parse_catalogue(answer).assets[listing.symbol]
         self.instrument = self._asset.instrument
 
-    def send(self, order: OrderRequest) -> LedgerRow:
+    def send(self, order: OrderRequest) -> Reason | None:
         self._nonce += 1
         price = order.price
         if price is None:
@@ -134,4 +139,4 @@ class Hyperliquid:
         replies: list[Any] = []
         body = json.loads(json.dumps(self._agent.sign(action, self._nonce)))
         self._face.requests.act(body, via="/exchange", arrived_ns=0, done=replies.append)
-        return _last_row(self.core, order, replies)
+        return _why(self.core, order, replies)

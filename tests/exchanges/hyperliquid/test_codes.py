@@ -62,6 +62,7 @@ REFUSALS = [
     ("Insufficient spot balance asset=10107", Refusal.MARGIN),
     ("Trading is halted for this asset", Refusal.SYMBOL),
     ("Asset is delisted", Refusal.SYMBOL),
+    ("Invalid asset. asset=777", Refusal.SYMBOL),
 ]
 
 NOT_TAKEN = [
