@@ -33,6 +33,8 @@ LOAD_WAIT_S = 5.0
 LEDGER_RETRY_S = 5.0
 SAVE_GAP_S = 2.0
 """Mere counts are written together; what was told or delivered is written at once."""
+SAVE_ROWS_MAX = 100
+"""In one transaction: claims that want the ledger meanwhile wait no longer than for that."""
 HEARTBEAT_LOOK_S = 60.0
 SUMMARY_S = 5.0
 LAST_SAVE_S = 2.0
@@ -154,11 +156,23 @@ class Notifier(TrioActor):
                 await urgent.wait()
 
     async def _save(self) -> bool:
-        """Write what has changed; return whether the ledger took it or refused it for good."""
-        alerts, messages = self._book.take_changed(), self._outbox.take_changed()
-        if not (alerts or messages):
-            await trio.lowlevel.checkpoint()
-            return True
+        """Write what has changed, little by little; return False when the ledger is away."""
+        while alerts := self._book.take_changed():
+            part, rest = alerts[:SAVE_ROWS_MAX], alerts[SAVE_ROWS_MAX:]
+            self._book.put_back(rest)
+            ids = {alert.alert_id for alert in part}
+            # An alert without its message would never be told after a crash: they go together.
+            if not await self._write(part, self._outbox.take_changed(ids)):
+                return False
+        while messages := self._outbox.take_changed():
+            part_, rest_ = messages[:SAVE_ROWS_MAX], messages[SAVE_ROWS_MAX:]
+            self._outbox.put_back(rest_)
+            if not await self._write([], part_):
+                return False
+        await trio.lowlevel.checkpoint()
+        return True
+
+    async def _write(self, alerts: Sequence[Alert], messages: Sequence[Message]) -> bool:
         try:
             await self._desk.ledger.read(lambda store: store.save_alerts(alerts, messages))
         except LedgerUnreachable as error:
@@ -168,6 +182,7 @@ class Notifier(TrioActor):
         except LedgerRefused as error:  # a bug, but one that must not silence everybody
             self._lost += len(alerts) + len(messages)
             log.error("alerts.refused", error=str(error), alerts=len(alerts), messages=len(messages))
+            self._seen.ring()
         except BaseException:
             self._put_back(alerts, messages)
             raise

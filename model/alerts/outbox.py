@@ -5,7 +5,7 @@ together, so a storm is one message, and so is what piled up while a channel was
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -207,10 +207,16 @@ class Outbox:
             for line in self._lines.values()
         )
 
-    def take_changed(self) -> list[Message]:
-        """Return every message that is new or has changed since the last call."""
-        changed, self._changed = self._changed, {}
-        return list(changed.values())
+    def take_changed(self, alert_ids: Collection[str] | None = None) -> list[Message]:
+        """Return the messages, of these alerts or all, that have changed since they were last returned."""
+        taken = {
+            key: message
+            for key, message in self._changed.items()
+            if alert_ids is None or message.alert_id in alert_ids
+        }
+        for key in taken:
+            del self._changed[key]
+        return list(taken.values())
 
     def put_back(self, messages: Sequence[Message]) -> None:
         """Give back what could not be written; what has changed meanwhile is newer and stays."""

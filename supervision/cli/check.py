@@ -59,6 +59,10 @@ def check(
         _print_plan(plan(dict.fromkeys(COSTS, planned)), as_json)
         return
     settings = read_config(config)
+    if settings.notify.urls or settings.notify.sms:
+        from supervision.alerting import build_channels
+
+        build_channels(settings, os.environ)  # told here rather than when the engine starts
     subjects, checked = _examine(settings, followers_file, shows=not as_json)
     plans = plan(subjects.count())
     status = _status(checked)

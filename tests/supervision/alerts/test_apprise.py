@@ -11,6 +11,7 @@ import trio
 from actors.alert_channels import SEND_S, AppriseChannel, ChannelRefused
 from model.alerts.message import ChannelKind, ChannelStatus
 from supervision.alerting import ChannelUnusable, build_channels
+from supervision.cli.app import run_command
 from supervision.exits import ExitCode
 from supervision.logs import start_logs
 from supervision.redaction import REDACTOR
@@ -240,6 +241,17 @@ def test_a_url_that_cannot_be_used_is_told_at_the_start_without_showing_it(tmp_p
     assert caught.value.exit_code is ExitCode.BAD_CONFIG
     with pytest.raises(ChannelRefused):
         AppriseChannel("x", ChannelKind.MAIN, "nonsense://x")
+
+
+def test_check_tells_of_such_a_url_before_an_engine_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(tmp_path)
+    monkeypatch.setenv("TG_TOKEN", "canary-no-token")
+
+    assert run_command(["check", "-c", str(tmp_path / "copytrader.toml")]) == 78
+
+    assert "notify.urls[0]: apprise does not take the url of tgram" in capsys.readouterr().err
 
 
 def test_without_urls_apprise_is_not_even_loaded(tmp_path: Path) -> None:

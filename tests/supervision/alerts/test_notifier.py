@@ -9,6 +9,7 @@ import trio
 from actors.events import AlertChannelChanged, CopyFinished, OrderMoved
 from actors.messages import CrashNow
 from model.copy import CopyState
+from model.ledger import LedgerRefused
 from model.order import OrderState
 from model.reasons import Reason
 from tests.supervision.alerts.house import (
@@ -463,6 +464,66 @@ async def test_what_is_in_memory_survives_a_crash_of_the_actor_while_the_ledger_
         assert "follower_quarantined:alice" in await house.firing()
     assert channel.titles.count("CRITICAL alice is quarantined") == 1
     assert "follower_quarantined" in {it.condition.name for it in house.store.alerts()}
+
+
+async def test_a_storm_is_written_little_by_little_and_whole(
+    make_house: MakeHouse, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = make_house()
+    sizes: list[tuple[int, int]] = []
+    real = house.store.save_alerts
+
+    def save(alerts: Any, messages: Any) -> None:
+        sizes.append((len(alerts), len(messages)))
+        assert {it.alert_id for it in messages} <= {it.alert_id for it in alerts} or not alerts
+        real(alerts, messages)
+
+    monkeypatch.setattr(house.store, "save_alerts", save)
+    async with house.process():
+        for number in range(450):
+            house.bus.publish(failed(f"f{number:03}"))
+        await trio.sleep(30)
+
+        assert max(max(size) for size in sizes) <= 100
+        assert len(house.store.alerts(limit=1000)) == 450
+        memory = house.store.recall_alerts(now_ms=house.clock.wall_ms())
+        assert {it.state.value for it in memory.messages} == {"delivered"}
+        assert len(memory.messages) == 450
+
+
+async def test_what_the_ledger_refuses_is_told_and_does_not_silence_the_rest(
+    make_house: MakeHouse, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = FakeChannel()
+    house = make_house(channel)
+
+    def refuse(alerts: Any, messages: Any) -> None:
+        raise LedgerRefused("a NUL")
+
+    monkeypatch.setattr(house.store, "save_alerts", refuse)
+    async with house.process():
+        house.bus.publish(quarantined())
+        await trio.sleep(30)
+
+        assert channel.titles[0] == "CRITICAL alice is quarantined"
+        assert "alerts_lost:" in await house.firing()
+        assert (await house.status()).lost > 0
+
+
+async def test_events_that_could_not_be_looked_at_are_told(
+    make_house: MakeHouse, autojump_clock: Clock
+) -> None:
+    channel = FakeChannel()
+    house = make_house(channel)
+    async with house.process():
+        for _ in range(10_500):
+            house.bus.publish(live())
+        house.bus.publish(quarantined())
+        await trio.sleep(60)
+
+        assert "CRITICAL alice is quarantined" in channel.titles
+        assert "WARNING events were missed by the alerts" in channel.titles
+        assert (await house.status()).lost >= 500
 
 
 # The daily sign of life
