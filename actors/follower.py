@@ -672,6 +672,8 @@ class Follower(TrioActor):
             settings = attrs.evolve(settings, mode=FollowerMode.CLOSE_ONLY)
             desk.mode_moved(FollowerMode.CLOSE_ONLY)
         desk.settings = attrs.evolve(settings, mode=before.mode)
+        if before.dry_run and not settings.dry_run:
+            self._key.forget()
         if self._prepared and settings.join is not before.join:
             self._pairing().tell(FollowerReady(settings.name))
         desk.mode_unkept = message.unkept

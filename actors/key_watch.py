@@ -44,14 +44,24 @@ class KeyWatch:
         """Under which name the ledger keeps the standing."""
         return f"key_check:{self._desk.settings.name}"
 
+    @property
+    def _mark(self) -> str:
+        """Of which key, and for what: acceptance for a dry run is not one for trading."""
+        return f"{self._desk.key_mark}{'-dry' if self._desk.settings.dry_run else ''}"
+
     def remember(self, plain: object) -> None:
         """Take what an earlier run kept of this follower's key, if it is the same one."""
-        self._desk.key = remembered_standing(plain, self._desk.key_mark)
+        self._desk.key = remembered_standing(plain, self._mark)
 
     def ask_soon(self) -> int:
         """Check as soon as it is one's turn; return the number of checks made by then."""
         self._wanted.set()
         return self._asked
+
+    def forget(self) -> None:
+        """Ask anew: a dry run is over, for which a key is accepted that may not trade."""
+        self._desk.key = KeyStanding()
+        self._wanted.set()
 
     def describe(self) -> KeyStatus:
         """Return what `status` shows of the key."""
@@ -86,6 +96,7 @@ class KeyWatch:
                     Role.FOLLOWER,
                     now_ms=desk.clock.wall_ms(),
                     clock_offset_ms=desk.board.clock_offset_ms,
+                    dry_run=desk.settings.dry_run,
                 )
         except ExchangeError as error:
             return self._could_not(error)
@@ -138,7 +149,7 @@ class KeyWatch:
 
     async def _keep(self) -> None:
         """Keep the standing for the next start; tried again later while the ledger is away."""
-        values = {self.meta_key: self._desk.key.to_plain(self._desk.key_mark)}
+        values = {self.meta_key: self._desk.key.to_plain(self._mark)}
         try:
             await self._desk.ledger.read(lambda store: store.put_meta(values))
         except LedgerUnreachable as error:

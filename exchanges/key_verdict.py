@@ -22,6 +22,7 @@ async def ask_verdict(
     now_ms: int,
     allow_trading_key: bool = False,
     clock_offset_ms: int | None = None,
+    dry_run: bool = False,
 ) -> KeyVerdict:
     """Ask a venue about a key and judge the answer; see `judge_key` for the arguments.
 
@@ -48,6 +49,7 @@ async def ask_verdict(
         now_ms=now_ms,
         allow_trading_key=allow_trading_key,
         clock_offset_ms=clock_offset_ms,
+        dry_run=dry_run,
     )
     return KeyVerdict(report=report, findings=findings)
 

@@ -93,6 +93,7 @@ def judge_key(
     now_ms: int,
     allow_trading_key: bool = False,
     clock_offset_ms: int | None = None,
+    dry_run: bool = False,
 ) -> tuple[Finding, ...]:
     """Return all that is to be said of a key, refusals first.
 
@@ -100,10 +101,11 @@ def judge_key(
         allow_trading_key: take a master's key that may trade, with a warning.
         now_ms: wall clock, for the expiry.
         clock_offset_ms: the venue's clock minus ours, None where it was not measured.
+        dry_run: a follower for which nothing is sent: its key need not be able to trade.
     """
     found = [
         *_of_rights(report),
-        *(_of_master(report, allow_trading_key) if role is Role.MASTER else _of_follower(report)),
+        *(_of_master(report, allow_trading_key) if role is Role.MASTER else _of_follower(report, dry_run)),
         *_of_expiry(report, now_ms),
         *_of_account(report, role),
         *_of_clock(clock_offset_ms),
@@ -163,7 +165,13 @@ def _of_master(report: KeyReport, allow_trading_key: bool) -> Iterator[Finding]:
         )
 
 
-def _of_follower(report: KeyReport) -> Iterator[Finding]:
+def _of_follower(report: KeyReport, dry_run: bool) -> Iterator[Finding]:
+    if dry_run:
+        if report.is_read_only or not report.may_trade:
+            yield _warn(
+                "dry_only", "the key may not trade: it does for a dry run", "change it before the run"
+            )
+        return
     if report.hindrance:
         yield _refuse("cannot_act", report.hindrance, "give the follower a key that trades for its account")
     elif report.is_read_only:

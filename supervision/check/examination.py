@@ -143,6 +143,7 @@ async def _ask(subject: Subject, gateway: AccountGateway, terms: Terms, offset_m
         now_ms=terms.clock.wall_ms(),
         allow_trading_key=terms.allow_trading_key,
         clock_offset_ms=offset_ms,
+        dry_run=subject.dry_run,
     )
     findings, snapshot, mode, trouble = verdict.findings, None, None, ""
     if verdict.report is not None:

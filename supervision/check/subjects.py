@@ -25,6 +25,7 @@ class Subject:
     exchange: str
     credentials: Credentials | None
     """None: its secrets cannot be had."""
+    dry_run: bool = False
     why: str = ""
     """Why they cannot, or must not be used."""
 
@@ -131,5 +132,6 @@ def _follower(settings: FollowerSettings, credentials: Credentials | None, why: 
         role=Role.FOLLOWER,
         exchange=settings.exchange,
         credentials=credentials,
+        dry_run=settings.dry_run,
         why=why,
     )

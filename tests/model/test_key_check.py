@@ -49,6 +49,17 @@ def test_a_key_that_only_trades_has_nothing_said_of_it() -> None:
     assert judge() == set()
 
 
+def test_a_dry_run_needs_no_key_that_trades_but_none_that_moves_money_either() -> None:
+    def judged(**changes: Any) -> set[str]:
+        report = make_report(**changes)
+        found = judge_key(report, Role.FOLLOWER, now_ms=NOW_MS, clock_offset_ms=0, dry_run=True)
+        return {("!" if it.severity is Severity.REFUSE else "") + it.code for it in found}
+
+    assert judged() == set()
+    assert judged(is_read_only=True, may_trade=False) == judged(may_trade=None) == {"dry_only"}
+    assert "!may_withdraw" in judged(may_withdraw=True)
+
+
 def test_a_masters_key_that_only_reads_has_nothing_said_of_it() -> None:
     assert judge(Role.MASTER, is_read_only=True, may_trade=False) == set()
 

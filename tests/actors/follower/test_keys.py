@@ -18,7 +18,7 @@ from model.key_standing import KeyState
 from model.reasons import Reason
 from supervision.engine import FollowerAccount
 from tests.supervision.engine_house import make_settings
-from tests.world import Cast, World, open_world
+from tests.world import Cast, World, fixed_ratio, open_world
 
 D = Decimal
 DAY_S = 600.0
@@ -279,6 +279,27 @@ async def test_other_keys_are_judged_anew_whatever_was_known_of_those_before(
 
         assert not refused
         assert world.size("alice") == D("0.5")
+
+
+async def test_a_key_that_only_reads_will_do_for_a_dry_run_and_is_judged_anew_after_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    dry = {"sizing": fixed_ratio("1"), "dry_run": True}
+    async with open_world(tmp_path, Cast(settings=dry), start=False) as world:
+        world.account("alice").read_only = True
+        await world.start_engine()
+        await world.ready()
+        running_dry = await world.status("alice")
+        settings = attrs.evolve(world.engine.settings_of("alice"), dry_run=False)
+        world.engine.change_settings(settings)
+        world.trade("BTCUSDT", "0.5")
+        live = await until_key(world, KeyState.REFUSED)
+        await trio.sleep(10)
+
+        assert (running_dry.state, running_dry.key.state) == ("ready", KeyState.ACCEPTED)
+        assert any("dry run" in words for words in running_dry.key.warnings)
+        assert live.state == "refused"
+        assert not world.venue.ledger.of("alice")
 
 
 async def test_the_ledger_keeps_when_a_key_was_accepted_and_nothing_of_the_key(
