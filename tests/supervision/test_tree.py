@@ -11,6 +11,7 @@ from actors.runtime import TrioActor
 from exchanges.errors import RequestRejected, StreamLost
 from model.key_check import KeyRefused
 from model.ledger import LeaseLost, LedgerUnreachable, SchemaOlder
+from supervision.events import ActorCrashed
 from supervision.supervisor import ChildSpec, Exhausted, State, Strategy, Supervisor, SupervisorSpec
 from supervision.tree import EXPECTED_TROUBLE, FATAL_TROUBLE, edge_spec, follower_spec, root_spec
 from tests.supervision.trees import Diary, Puppet, running
@@ -81,6 +82,21 @@ async def test_a_follower_that_keeps_crashing_is_quarantined(autojump_clock: Moc
     assert state is not None
     assert state.state is State.QUARANTINED
     assert pairing == ("pairing", 1, 1)
+
+
+async def test_an_auditor_that_keeps_crashing_brings_nobody_down_and_its_bug_is_told(
+    autojump_clock: MockClock, diary: Diary
+) -> None:
+    async with running(full_tree(diary), diary) as supervisor:
+        for _ in range(50):
+            supervisor.address("auditor").tell(ValueError("bug"))
+        await trio.sleep(3_000)
+        others = await supervisor.address("follower:alice").ask(1)
+
+    assert others == ("follower:alice", 1, 1)
+    crashes = [event for event in diary.of(ActorCrashed) if event.name == "auditor"]
+    assert len(crashes) == 50
+    assert all("ValueError: bug" in crash.trace for crash in crashes)
 
 
 def test_only_trouble_that_passes_is_expected() -> None:
