@@ -9,14 +9,16 @@ import attrs
 import trio
 
 from actors.bus import Bus
-from actors.events import AlertTold, FollowerStateChanged, MasterStreamChanged
+from actors.events import AlertTold, CopyFinished, FollowerStateChanged, MasterStreamChanged
 from actors.ledger_desk import LedgerDesk, Mode
 from actors.messages import AcknowledgeAlerts, Describe, NotifierStatus
 from actors.notifier import Notifier
 from exchanges.clock import TrioClock
 from model.alerts.alert import Alert, Sighting
 from model.alerts.message import ChannelKind, Delivery
+from model.copy import CopyState
 from model.ledger import LedgerUnreachable, Store
+from model.reasons import Reason
 from supervision.alerting import make_notifier_desk
 from supervision.events import AccountQuarantined, AccountRecovered
 from supervision.restarts import Intensity
@@ -81,6 +83,29 @@ def quarantined(name: str = "alice") -> AccountQuarantined:
 
 def recovered(name: str = "alice") -> AccountRecovered:
     return AccountRecovered(name=f"account:{name}", by_operator=True)
+
+
+def near(times: list[float], *expected: float) -> bool:
+    return len(times) == len(expected) and all(
+        0 <= at - wanted <= SLACK_S for at, wanted in zip(times, expected, strict=True)
+    )
+
+
+def failed(name: str) -> CopyFinished:
+    return CopyFinished(
+        copy_id="c",
+        change_id="x",
+        follower=name,
+        exchange="bybit",
+        symbol="BTCUSDT",
+        state=CopyState.FAILED,
+        reason=Reason.ORDER_LOST,
+        orders=1,
+        caught_up=False,
+        received_to_sent_ms=None,
+        received_to_acknowledged_ms=None,
+        received_to_filled_ms=None,
+    )
 
 
 class AlertsHouse:
