@@ -12,6 +12,7 @@ from exchanges.key_verdict import KeyVerdict, ask_verdict
 from model.key_check import DAY_MS, Role
 from model.key_standing import KeyStanding, remembered_standing
 from model.ledger import LedgerUnreachable
+from model.ledger.meta import key_check_name
 
 DAY_S = DAY_MS / 1000
 RETRY_S_BASE = 0.5
@@ -42,7 +43,7 @@ class KeyWatch:
     @property
     def meta_key(self) -> str:
         """Under which name the ledger keeps the standing."""
-        return f"key_check:{self._desk.settings.name}"
+        return key_check_name(self._desk.settings.name)
 
     @property
     def _mark(self) -> str:
@@ -88,7 +89,7 @@ class KeyWatch:
 
     async def _check(self) -> float:
         """Ask once; return after how many seconds to ask again."""
-        desk = self._desk
+        desk, mark = self._desk, self._mark
         try:
             async with desk.board.key_checks:
                 verdict = await ask_verdict(
@@ -102,6 +103,8 @@ class KeyWatch:
             return self._could_not(error)
         finally:
             self._asked += 1
+        if mark != self._mark:
+            return 0.0  # it was asked about for a dry run, which is over
         await self._judge(verdict)
         return self._until_next(verdict)
 

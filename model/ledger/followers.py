@@ -9,6 +9,7 @@ import peewee
 from model.copy import CopyState
 from model.ledger.bulk import insert_rows
 from model.ledger.codec import decode_settings, dump_json, encode_settings, load_json
+from model.ledger.meta import key_check_name, write_meta
 from model.ledger.risk import forget_breach, forget_risk
 from model.ledger.rows import Applied, FollowerRow
 from model.ledger.tables import CopyRecord, FollowerRecord, HoldingRow
@@ -99,6 +100,7 @@ def swap_secrets(connection: peewee.Database, old: FollowerRow, new: FollowerRow
 def _forget_traces(connection: peewee.Database, name: str) -> None:
     """Forget what was known of an account: the next one of that name may be another."""
     forget_risk(connection, name)
+    write_meta(connection, {key_check_name(name): None})
     HoldingRow.delete().where(HoldingRow.follower == name).execute(connection)
 
 

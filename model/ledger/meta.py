@@ -13,6 +13,11 @@ from model.ledger.tables import MetaRow
 _UPDATE = "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
+def key_check_name(follower: str) -> str:
+    """Return where the last verdict on a follower's key is kept."""
+    return f"key_check:{follower}"
+
+
 def read_meta(connection: peewee.Database, prefix: str) -> dict[str, Any]:
     """Return the values whose key begins with ``prefix``, by key."""
     query = MetaRow.select().order_by(MetaRow.key)

@@ -5,6 +5,7 @@ from decimal import Decimal
 import attrs
 
 from model.ledger import Applied, FollowerRow, Store
+from model.ledger.meta import key_check_name
 from model.settings import FollowerMode, FollowerSettings, Limits, Repair, Sizing, SizingMode
 from tests.model.ledger.factories import NOW_MS, make_claim, make_holding
 
@@ -77,3 +78,12 @@ def test_tokens_are_replaced_where_they_are_still_the_old_ones_and_settings_stay
     assert not store.reseal(row(BOB, agent_key="old"), row(BOB, agent_key="new"))
 
     assert store.followers() == [row(ALICE, api_key="new")]
+
+
+def test_what_was_found_of_its_key_goes_with_a_follower(store: Store) -> None:
+    store.apply_followers([row(ALICE, api_key="t"), row(BOB, agent_key="t")], prune=False)
+    store.put_meta({key_check_name("alice"): {"key": "a"}, key_check_name("bob"): {"key": "b"}})
+
+    store.remove_follower("alice")
+
+    assert store.meta("key_check:") == {key_check_name("bob"): {"key": "b"}}

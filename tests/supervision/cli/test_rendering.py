@@ -234,6 +234,50 @@ def test_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert found[-1][:4] == ["bob", "bybit", "starting", "-"]
 
 
+def test_what_is_known_of_keys_stands_with_their_owners(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {
+        "state": "accepted",
+        "checked_at_ms": 1,
+        "refusals": [],
+        "warnings": [],
+        "trouble": "",
+        "checks": 1,
+    }
+    open_to_all = {**key, "warnings": ["the key works from every address: bind it"]}
+    refused = {**key, "state": "revoked", "refusals": ["the key may withdraw: make another"]}
+    status = ANSWERS["status"]
+    row = {"name": "alice", "exchange": "bybit", "state": "ready", "sizing": {}, "limits": {}}
+    row |= {"join": "next", "repair": "alert"}
+    monkeypatch.setitem(
+        ANSWERS,
+        "status",
+        {
+            **status,
+            "master": {**status["master"], "key": {**key, "trouble": "timed out"}},
+            "followers": [{**FOLLOWER, "legs": [], "key": open_to_all}],
+        },
+    )
+    monkeypatch.setitem(
+        ANSWERS,
+        "followers.list",
+        {"followers": [{**row, "key": key}, {**row, "name": "bob", "key": refused}, {**row, "name": "c"}]},
+    )
+    monkeypatch.setitem(ANSWERS, "health", {**ANSWERS["health"], "refused": ["bob"]})
+    monkeypatch.setitem(ANSWERS, "followers.check", {**refused, "name": "bob", "follower": "refused"})
+
+    told = shown(capsys, "status")
+    listed = rows(shown(capsys, "followers", "list"))
+    checked = shown(capsys, "followers", "check", "bob", status=77)
+
+    assert "! key: not checked: timed out" in told
+    assert "the key works from every address: bind it" in told
+    assert [line[3] for line in listed[1:]] == ["accepted", "revoked:", "-"]
+    assert checked == "bob: revoked\n  ! the key may withdraw: make another\n"
+    assert "! keys refused: bob" in shown(capsys, "health", status=1)
+
+
 def test_health_exits_1_when_degraded(capsys: pytest.CaptureFixture[str]) -> None:
     assert "quarantined: carol" in shown(capsys, "health", status=1)
 
