@@ -25,7 +25,7 @@ pytestmark = [
 
 
 COPIES_MAX = 1_000_000
-THINNED = 12
+THINNED = 10
 """Orders of each symbol in the default run; the whole histories take minutes."""
 CASES = [pytest.param(path, id=path.name[:10]) for path in FILES] or [pytest.param(None, id="none")]
 
