@@ -16,7 +16,7 @@ from model.account_view import STREAM_SILENCE_S_MAX
 from model.leg import Leg
 
 ASK_S = 2.0
-GROUP = 20
+GROUP = 10
 GROUP_PAUSE_S = 0.005
 """Between groups whoever trades gets the loop: a thousand looks at once would hold up an order."""
 TRUTH_WAIT_S = 5.0

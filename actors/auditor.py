@@ -173,6 +173,7 @@ class Auditor(TrioActor):
         legs = looked.legs | truth
         audited = 0
         for name, seen in legs.items():
+            await trio.lowlevel.checkpoint()  # there may be a thousand: an order in between goes first
             if is_heard(seen, trio.current_time()) or is_read_since(seen, began):
                 self._unheard.pop(name, None)
                 await self._judge(name, seen, look, is_truth=name in truth)
@@ -186,11 +187,16 @@ class Auditor(TrioActor):
         self, seen: Mapping[str, FollowerLegs], look: LookAtLegs, began: float, *, in_turn: bool
     ) -> dict[str, FollowerLegs]:
         """Let those be read by REST of whom something is to be said, then others in turn."""
-        urgent = [name for name, legs in seen.items() if self._needs_truth(name, legs)]
+        urgent = []
+        for name, legs in seen.items():
+            await trio.lowlevel.checkpoint()
+            if self._needs_truth(name, legs):
+                urgent.append(name)
+        told = frozenset(urgent)
         others = [
             name
             for name, legs in sorted(seen.items(), key=lambda item: item[1].read_at or 0.0)
-            if in_turn and name not in urgent and not is_read_since(legs, began - TRUTH_AGE_S_MIN)
+            if in_turn and name not in told and not is_read_since(legs, began - TRUTH_AGE_S_MIN)
         ]
         names = self._looker.afford((name, seen[name].exchange) for name in (*urgent, *others))
         self._truths += len(names)

@@ -74,6 +74,8 @@ def leverage_bounds(
 
 
 def _size_finding(leg: AuditLeg) -> Iterator[Finding]:
+    if _is_as_left(leg):
+        return
     cause = _cause(leg)
     if cause is Cause.FOREIGN:  # whatever the master holds, nothing of this is expected
         expected: Fraction | None = Fraction(0)
@@ -91,6 +93,19 @@ def _size_finding(leg: AuditLeg) -> Iterator[Finding]:
             reason=None if leg.holding is None else leg.holding.skipped,
             changed_at=leg.changed_at,
         )
+
+
+def _is_as_left(leg: AuditLeg) -> bool:
+    """Tell without fractions that neither side has moved since a copy left the leg where it belongs.
+
+    A thousand followers are nearly always there, once a minute.
+    """
+    held = leg.holding
+    if held is None or held.wanted is not None or (leg.size and not leg.owned):
+        return False
+    if leg.size != held.target or leg.master_size != held.master_size:
+        return False
+    return not leg.size or leg.size * leg.master_size > 0
 
 
 def _kind(leg: AuditLeg, expected: Fraction | None) -> FindingKind | None:

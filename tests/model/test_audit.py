@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from model import audit
 from model.audit import AuditLeg, findings_of, leverage_bounds
 from model.copy import Holding
 from model.expectation import LASTING, expected_size, still_wanted
@@ -158,6 +159,24 @@ def test_a_scale_of_the_other_sign_says_nothing_of_the_size() -> None:
 
     assert expected_size(holding, D(1), joined=True) is None
     assert only(make_leg("-0.5", holding=holding)).kind is FindingKind.WRONG_SIDE
+
+
+@given(
+    size=st.sampled_from(["0", "0.5", "-0.5", "0.4"]),
+    master=st.sampled_from(["0", "1", "-1", "0.5"]),
+    target=st.sampled_from(["0", "0.5", "-0.5"]),
+    then=st.sampled_from(["0", "1", "-1"]),
+    wanted=st.sampled_from([None, D("0.5"), D(0)]),
+    owned=st.booleans(),
+)
+def test_the_short_way_and_the_long_way_agree(
+    size: str, master: str, target: str, then: str, wanted: Decimal | None, owned: bool
+) -> None:
+    leg = make_leg(size, master, owned=owned, holding=make_holding(target, then, wanted=wanted))
+    found = findings_of(leg)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "_is_as_left", lambda leg: False)
+        assert findings_of(leg) == found
 
 
 # The properties
