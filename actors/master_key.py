@@ -24,6 +24,8 @@ FIRST_S = 5.0
 RETRY_S_BASE = 0.5
 RETRY_S_MAX = 60.0
 REFUSED_AGAIN_S = 3_600.0
+STARTING_S = 60.0
+"""After which a first verdict ends nothing any more: by then followers may depend on the engine."""
 DOUBT_S = 2.0
 """After which a key that the venue did not take at all is tried once more, before the engine ends for it."""
 
@@ -36,6 +38,8 @@ class MasterKeyDesk:
     standing: KeyStanding = attrs.field(factory=KeyStanding)
     trouble: str = ""
     checks: int = 0
+    began_at: float | None = None
+    """Trio time of the first check."""
 
     def describe(self) -> KeyStatus:
         """Return what `status` shows of the key."""
@@ -52,8 +56,8 @@ class MasterKeyDesk:
 class MasterKey(TrioActor):
     """A key that is refused at the start ends the engine: `KeyRefused`, which no restart mends.
 
-    Later it is told and the copying goes on: followers must not be left alone for a right that somebody
-    gave to a key that only reads for us. A venue that cannot be asked ends nothing; it is asked again.
+    Later it is told and the copying goes on, also where the first verdict came late: followers must not be
+    left alone for a right of a key that only reads for us. A venue that cannot be asked ends nothing.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class MasterKey(TrioActor):
     async def on_start(self) -> None:
         """Ask once before anybody trades, and go on asking. Raises: KeyRefused."""
         wait_s = 0.0
+        if self._desk.began_at is None:
+            self._desk.began_at = trio.current_time()
         with trio.move_on_after(FIRST_S):
             wait_s = await self._check()
         self.nursery.start_soon(self._check_for_ever, wait_s)
@@ -107,9 +113,14 @@ class MasterKey(TrioActor):
         self._desk.standing = self._desk.standing.judged(verdict.findings, self._clock.wall_ms())
         self._tell()
         standing = self._desk.standing
-        if standing.state.is_refused and standing.accepted_at_ms is None:
+        if standing.state.is_refused and standing.accepted_at_ms is None and self._is_starting:
             raise key_check.KeyRefused("the master's key is refused: " + "; ".join(standing.refusals))
         return REFUSED_AGAIN_S if standing.state.is_refused else DAY_S
+
+    @property
+    def _is_starting(self) -> bool:
+        began_at = self._desk.began_at
+        return began_at is None or trio.current_time() - began_at < STARTING_S
 
     async def _ask(self) -> KeyVerdict:
         self._desk.checks += 1

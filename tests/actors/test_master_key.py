@@ -125,6 +125,23 @@ async def test_a_venue_that_cannot_be_asked_ends_nothing_and_is_asked_again(
         assert any("master's key cannot be checked" in it.what for it in world.seen(TroubleMet))
 
 
+async def test_a_first_verdict_that_comes_late_is_told_and_ends_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with strict_world(tmp_path) as world:
+        world.account(MASTER).read_only = False
+        outage = world.venue.faults.add(FaultKind.ERROR_BEFORE, endpoint=KEY_PATH, account=MASTER)
+        await world.start_engine()
+        await trio.sleep(90)
+        world.venue.faults.remove(outage)
+        await world.until(lambda: bool(world.seen(KeyRefused)), 120)
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+
+        assert world.size("alice") == D("0.5")
+        assert world.engine.master_key.standing.state is KeyState.REFUSED
+
+
 async def test_one_answer_that_the_key_is_unknown_ends_nothing(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,12 @@ class Rehearsal:
         (house,) = [it for it in self.houses.values() if name in it.core.accounts]
         return house.core.account(name)
 
+    def allow_no_trading_key(self) -> None:
+        lines = self.config.read_text().splitlines()
+        strict = [line for line in lines if not line.startswith("allow_trading_key")]
+        assert len(strict) == len(lines) - 1
+        self.config.write_text("\n".join(strict))
+
     async def check(self, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
         return await command("check", "-c", str(self.config), *arguments, env=env)
 
@@ -155,15 +161,29 @@ async def test_a_trading_key_of_the_master_has_to_be_allowed(tmp_path: Path) -> 
     async with rehearsal(tmp_path) as world:
         world.account(MASTER).read_only = False
         allowed, told = await world.json()
-        text = world.config.read_text()
-        strict = "\n".join(line for line in text.splitlines() if not line.startswith("allow_trading_key"))
-        assert strict != text
-        world.config.write_text(strict)
+        world.allow_no_trading_key()
         refused, strictly = await world.json()
 
     assert (allowed, refused) == (0, 77)
     assert codes(of(told, "the master"), "warning") == {"master_may_trade"}
     assert "allow_trading_key = true" in of(strictly, "the master")["findings"][0]["cure"]
+
+
+async def test_an_engine_does_not_start_with_a_masters_key_that_trades_and_says_what_to_change(
+    tmp_path: Path,
+) -> None:
+    async with rehearsal(tmp_path) as world:
+        world.account(MASTER).read_only = False
+        world.allow_no_trading_key()
+        apply = ("followers", "apply", str(world.followers), "--offline", "-c", str(world.config))
+        applied, _, _ = await command(*apply)
+        status, out, err = await command("run", "-c", str(world.config))
+
+    assert (applied, status) == (0, 77)
+    assert "the master's key is refused: the master's key is not read-only" in err
+    assert "allow_trading_key = true in [master]" in err
+    assert "Traceback" not in err
+    assert json.loads(out.splitlines()[-1])["event"] == "process.failed"
 
 
 async def test_a_key_that_is_unknown_a_double_and_one_that_does_not_open(tmp_path: Path) -> None:
