@@ -1,21 +1,25 @@
 """A position that the engine did not open becomes ours, because an operator says so (R14)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 from functools import partial
 
 import attrs
 import trio
 
 from actors.copy_situation import situation_for
+from actors.events import PositionAdopted
 from actors.follower_desk import FollowerDesk
-from actors.messages import AdoptAnswer, AdoptPosition, MasterChanged, Mend
+from actors.messages import AdoptAnswer, AdoptPosition, MasterChanged, Mend, MendAnswer
 from model.amounts import CONTEXT, EXACT, ZERO, format_decimal
 from model.catchup import joined
 from model.change import Change
 from model.copy import Holding
 from model.follower import wanted_size
 from model.goal import Goal, answered_by
+from model.ledger import LedgerUnreachable
 from model.leg import ONE_WAY, Leg, PositionMode
+from model.reasons import Reason
 from model.repair import RepairPlan
 from model.settings import FollowerMode
 
@@ -30,6 +34,74 @@ class Adoption:
     goal: Goal | None
     """What that asks of the leg, in the follower's units."""
     holding: Holding
+
+
+async def adopt(
+    desk: FollowerDesk,
+    wanted: AdoptPosition,
+    master: Iterable[Change],
+    *,
+    is_busy: Callable[[str], bool],
+    mend: Callable[[Mend], MendAnswer],
+) -> AdoptAnswer:
+    """Make a position ours, the ledger first, and bring it to its target where that is wanted.
+
+    Args:
+        master: the newest change of each of the master's legs, oldest first.
+        is_busy: tells whether a copy is at work on a symbol.
+        mend: begins an ordinary copy of one leg.
+    """
+    found = plan_adoption(desk, wanted, master)
+    if isinstance(found, AdoptAnswer):
+        return found
+    leg, size = found.leg, desk.view.size(found.leg)
+    if is_busy(leg.symbol):
+        return AdoptAnswer(leg=leg, size=size, why_not="a copy is at work on the symbol: try again")
+    try:
+        await desk.ledger.read(lambda store: store.put_holdings([found.holding]))
+    except LedgerUnreachable as error:
+        return AdoptAnswer(leg=leg, size=size, why_not=f"the ledger is away: {error}")
+    desk.holdings[leg] = found.holding
+    _tell(desk, leg, size, at_once=wanted.at_once)
+    answer = AdoptAnswer(leg=leg, size=size)
+    if not wanted.at_once:
+        return answer
+    wish = bring_in_line(desk, found)
+    done = MendAnswer(why_not="its target is not known") if wish is None else mend(wish)
+    return attrs.evolve(answer, orders=done.orders, why_no_orders=done.why_not)
+
+
+def late_joins(desk: FollowerDesk, message: MasterChanged, symbol: str) -> list[Mend]:
+    """Return what takes part in an episode that was left out before the operator said `join = "now"`.
+
+    Each is asked for under one id, however often the master's leg is told.
+    """
+    change = message.change
+    if not (change.size_after and joined(change, desk.settings)):
+        return []
+    return [
+        Mend(
+            message=message,
+            plan=RepairPlan(leg=leg, before=ZERO, wanted=None, may_open=True),
+            asked_at_ms=desk.settings.joined_at_ms,
+        )
+        for leg, holding in desk.holdings.items()
+        if (leg.symbol, holding.change_id) == (symbol, change.change_id)
+        and holding.skipped is Reason.NOT_JOINED
+        and not desk.view.size(leg)
+    ]
+
+
+def _tell(desk: FollowerDesk, leg: Leg, size: Decimal, *, at_once: bool) -> None:
+    desk.bus.publish(
+        PositionAdopted(
+            follower=desk.settings.name,
+            symbol=leg.symbol,
+            position_idx=leg.position_idx,
+            size=format_decimal(size),
+            at_once=at_once,
+        )
+    )
 
 
 def plan_adoption(

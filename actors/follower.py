@@ -9,10 +9,10 @@ import attrs
 import trio
 from pykka import ActorDeadError
 
-from actors.adoption import bring_in_line, plan_adoption
+from actors.adoption import adopt, late_joins
 from actors.copy_record import CopyRecord
 from actors.copying import Copying
-from actors.events import FollowerStateChanged, ForeignPositionSeen, PositionAdopted, TroubleMet
+from actors.events import FollowerStateChanged, ForeignPositionSeen, TroubleMet
 from actors.flattening import Flattening, FlattenPorts
 from actors.follower_audit import look_at_legs, preview, repair_message, why_no_repair
 from actors.follower_desk import FollowerDesk
@@ -44,23 +44,17 @@ from actors.messages import (
     WalletReported,
     WatchMarks,
 )
-from actors.mode_keeping import keep_risk
 from actors.recovery import recover_orders
+from actors.risk_watch import RiskWatch
 from actors.runtime import Address, TrioActor
 from exchanges.errors import ExchangeError
 from model.account import PositionReport
-from model.amounts import ZERO, format_decimal
-from model.breach import breach_from_plain
-from model.catchup import joined
+from model.amounts import ZERO
 from model.change import Change
 from model.copy import Holding
-from model.equity_record import equity_record_from_plain
 from model.key_standing import KeyStanding
 from model.ledger import LedgerUnreachable, OpenCopy
-from model.ledger.risk import breach_key, equity_key
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
-from model.reasons import Reason
-from model.repair import RepairPlan
 from model.settings import FollowerMode
 
 SNAPSHOT_S = 55.0
@@ -73,7 +67,6 @@ LEDGER_RETRY_S = 3.0
 STREAM_ASK_S = 1.0
 DRAIN_S = 30.0
 UNWRITTEN_RETRY_S = 1.0
-EQUITY_EVERY_S = 1.0
 MAIL_S = 0.01
 """How long what was left open lets the mailbox go first."""
 
@@ -115,7 +108,7 @@ class Follower(TrioActor):
                 ended=lambda: self._move_mode(FollowerMode.PAUSED),
             ),
         )
-        self._is_watching_equity = False
+        self._risk = RiskWatch(desk)
         self._refresh_wanted = trio.Event()
         self._foreign_told: set[Leg] = set()
         self._unreadable = False
@@ -240,7 +233,8 @@ class Follower(TrioActor):
             lane.interrupt(message)
             return
         if change.change_id not in self._resumable and self._acted_on(message, symbol):
-            self._join_late(message, symbol)
+            for mend in late_joins(self._desk, message, symbol):
+                self._mend(mend)
             return
         self._open_lane(symbol, message)
 
@@ -339,52 +333,14 @@ class Follower(TrioActor):
     # Positions that an operator calls ours, episodes that it wants joined (R14)
 
     async def _adopt(self, wanted: AdoptPosition) -> AdoptAnswer:
-        """Make a position ours: the ledger knows it first."""
-        desk = self._desk
-        if not self._prepared or desk.stopping:
+        """Make a position ours that an operator calls so."""
+        if not self._prepared or self._desk.stopping:
             return AdoptAnswer(why_not="it is starting or stopping: try again")
         changes = [change for _, change in sorted(self._newest.values(), key=_number)]
-        found = plan_adoption(desk, wanted, changes)
-        if isinstance(found, AdoptAnswer):
-            return found
-        leg, size = found.leg, desk.view.size(found.leg)
-        if self._is_busy(leg.symbol):
-            return AdoptAnswer(leg=leg, size=size, why_not="a copy is at work on the symbol: try again")
-        try:
-            await desk.ledger.read(lambda store: store.put_holdings([found.holding]))
-        except LedgerUnreachable as error:
-            return AdoptAnswer(leg=leg, size=size, why_not=f"the ledger is away: {error}")
-        desk.holdings[leg] = found.holding
-        self._foreign_told.discard(leg)
-        self._tell_adopted(leg, size, at_once=wanted.at_once)
-        answer = AdoptAnswer(leg=leg, size=size)
-        if not wanted.at_once:
-            return answer
-        mend = bring_in_line(desk, found)
-        done = MendAnswer(why_not="its target is not known") if mend is None else self._mend(mend)
-        return attrs.evolve(answer, orders=done.orders, why_no_orders=done.why_not)
-
-    def _tell_adopted(self, leg: Leg, size: Decimal, *, at_once: bool) -> None:
-        self._desk.bus.publish(
-            PositionAdopted(
-                follower=self._desk.settings.name,
-                symbol=leg.symbol,
-                position_idx=leg.position_idx,
-                size=format_decimal(size),
-                at_once=at_once,
-            )
-        )
-
-    def _join_late(self, message: MasterChanged, symbol: str) -> None:
-        """Take part in an episode that was left out before the operator said `join = "now"`."""
-        change, desk = message.change, self._desk
-        if not (change.size_after and joined(change, desk.settings)):
-            return
-        for leg, holding in tuple(desk.holdings.items()):
-            is_of_it = leg.symbol == symbol and holding.change_id == change.change_id
-            if is_of_it and holding.skipped is Reason.NOT_JOINED and not desk.view.size(leg):
-                plan = RepairPlan(leg=leg, before=ZERO, wanted=None, may_open=True)
-                self._mend(Mend(message=message, plan=plan, asked_at_ms=desk.settings.joined_at_ms))
+        answer = await adopt(self._desk, wanted, changes, is_busy=self._is_busy, mend=self._mend)
+        if answer.leg is not None and not answer.why_not:
+            self._foreign_told.discard(answer.leg)
+        return answer
 
     async def _after_the_mail(self, lane: Lane) -> MasterChanged | None:
         """Return what an interrupted copy left to do, or first a change that waits: it knows more."""
@@ -486,10 +442,10 @@ class Follower(TrioActor):
         self.nursery.start_soon(self._key.run)
         await desk.board.known.wait()
         await self._read_account_until_it_works()
-        await self._keep_equity()
+        await self._risk.keep()
         await self._hear_of_the_stream()
         self._recover(open_copies)
-        self._watch_equity()
+        self._risk.begin(self.nursery)
         self.nursery.start_soon(self._refresh_for_ever)
         self.nursery.start_soon(self._write_late_outcomes)
         self._prepared = True
@@ -510,7 +466,7 @@ class Follower(TrioActor):
         while True:
             try:
                 await self._merge_journal(name)
-                await self._read_losses(name)
+                await self._risk.read()
                 kept = await self._desk.ledger.read(lambda store: store.meta(self._key.meta_key))
                 self._key.remember(kept.get(self._key.meta_key))
                 return await self._desk.ledger.read(
@@ -519,17 +475,6 @@ class Follower(TrioActor):
             except LedgerUnreachable as error:
                 self._desk.bus.publish(TroubleMet(where=name, what=f"ledger: {error}"))
                 await trio.sleep(LEDGER_RETRY_S)
-
-    async def _read_losses(self, name: str) -> None:
-        """Read what losses are measured from, and the limit that holds the follower back (R9)."""
-        desk = self._desk
-        equities = await desk.ledger.read(lambda store: store.meta(equity_key(name)))
-        breaches = await desk.ledger.read(lambda store: store.meta(breach_key(name)))
-        if plain := equities.get(equity_key(name)):
-            desk.equity_record = equity_record_from_plain(plain)
-        broken = breaches.get(breach_key(name))
-        if broken and desk.settings.mode is not FollowerMode.ACTIVE:
-            desk.breach = breach_from_plain(broken)
 
     async def _merge_journal(self, name: str) -> None:
         done = await self._desk.ledger.merge_journal()
@@ -589,32 +534,12 @@ class Follower(TrioActor):
                 await self._refresh_wanted.wait()
             await self._refresh()
 
-    async def _keep_equity(self) -> None:
-        """Keep what daily_loss and max_drawdown are measured from, across restarts."""
-        self._desk.watch_equity()
-        await keep_risk(self._desk)
-
-    def _watch_equity(self) -> None:
-        """Look at the equity every second, of a follower whose limits ask for it."""
-        if self._desk.watches_equity and not self._is_watching_equity:
-            self._is_watching_equity = True
-            self.nursery.start_soon(self._watch_equity_while_limited)
-
-    async def _watch_equity_while_limited(self) -> None:
-        desk = self._desk
-        while desk.watches_equity:
-            desk.watch_equity()
-            if desk.breach_unkept or desk.day_unkept:
-                await keep_risk(desk)
-            await trio.sleep(EQUITY_EVERY_S)
-        self._is_watching_equity = False
-
     async def _refresh(self) -> None:
         try:
             if not await self._desk.read_account():
                 await self._desk.read_account()
             self._see_positions(self._desk.view.positions.values())
-            await self._keep_equity()
+            await self._risk.keep()
         except ExchangeError as error:
             self._unreadable = True
             self._desk.view.snapshot_agreed = False
@@ -679,7 +604,7 @@ class Follower(TrioActor):
         desk.mode_unkept = message.unkept
         self._set_mode(settings.mode)
         if self._prepared:
-            self._watch_equity()
+            self._risk.begin(self.nursery)
 
     def _move_mode(self, mode: FollowerMode) -> None:
         """Set a mode that no operator has set."""
