@@ -3,16 +3,21 @@
 from decimal import Decimal
 
 import attrs
+import trio
 
 from actors.copy_record import CopyRecord
 from actors.follower_desk import FollowerDesk
 from actors.order_life import settle
+from exchanges.errors import ExchangeError
 from model.amounts import ZERO
 from model.change import Change
 from model.copy import Holding, OrderRecord
 from model.ledger import OpenCopy
 from model.leg import HEDGE_LONG, HEDGE_SHORT, Side
 from model.order import OrderState
+
+RETRY_S_BASE = 0.2
+RETRY_S_MAX = 30.0
 
 
 async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> CopyRecord:
@@ -32,8 +37,20 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
             record.keep(order)
             continue
         record.keep(await _settle(desk, order, symbol))
+    if any(order.filled for order in record.orders):
+        await _read_position(desk, symbol)  # what was filled is ours, however late its frame comes
     _note_fills(desk, record)
     return record
+
+
+async def _read_position(desk: FollowerDesk, symbol: str) -> None:
+    wait_s = RETRY_S_BASE
+    while True:
+        try:
+            return await desk.read_symbol(symbol)
+        except ExchangeError:
+            await trio.sleep(wait_s)
+            wait_s = min(RETRY_S_MAX, wait_s * 2)
 
 
 def _orders_that_may_exist(open_copy: OpenCopy) -> tuple[OrderRecord, ...]:

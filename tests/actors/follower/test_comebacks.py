@@ -191,3 +191,31 @@ async def test_an_overtaken_flip_is_remembered_until_the_next_copy_is_done(
 
         assert world.size("alice") == D("-0.2")
         assert not world.sent_twice()
+
+
+async def test_what_an_order_filled_while_nobody_listened_is_ours_though_its_frame_was_lost(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """Found by a storm of flattenings: it was taken for somebody else's, and never closed."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.close("BTCUSDT")
+        await world.settled()
+        faults = world.core("alice").faults
+        faults.add(FaultKind.DELAY_FILL, account="alice", seconds=3.0, count=1)
+        world.trade("BTCUSDT", "0.2")
+        await trio.sleep(1)
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        faults.add(FaultKind.DROP_FRAME, account="alice")
+        await world.until(lambda: world.size("alice") > 0)
+        await trio.sleep(2)
+        faults.clear()
+        world.close("BTCUSDT")
+        await world.settled()
+        await trio.sleep(120)
+
+        assert world.size("alice") == 0
+        assert not world.sent_twice()
