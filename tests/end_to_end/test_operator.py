@@ -169,7 +169,7 @@ def _drift(it: Night) -> None:
     time.sleep(QUIET_S + GROUP_S / 2)
     assert len(telegram.about(*about, "is not where it should be")) == 1
     it.trade("alice", "BTCUSDT", "Buy", "0.001")
-    (again,) = it.until(lambda: telegram.about(*about, "6 % off"))
+    it.until(lambda: telegram.about(*about, "6 % off"))
     assert len(telegram.about(*about, "is not where it should be")) == 2
     alerts = json.loads(it.said("alerts", "list", "--json"))["alerts"]
     (alert,) = [alert for alert in alerts if "BTCUSDT:0" in alert["title"]]
