@@ -16,6 +16,7 @@ LASTING = _AS_IT_IS | frozenset(
         Reason.SYMBOL_DENIED,
         Reason.SYMBOL_NOT_ALLOWED,
         Reason.CLOSE_ONLY,
+        Reason.KEY_REFUSED,
         Reason.ROUNDED_TO_ZERO,
         Reason.BELOW_MIN_QUANTITY,
         Reason.BELOW_MIN_NOTIONAL,

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from actors import key_watch
-from actors.events import CopyFinished, KeyAccepted, KeyRefused, TroubleMet
+from actors.events import CopyFinished, DriftFound, KeyAccepted, KeyRefused, TroubleMet
 from actors.messages import CheckKey, CrashNow, FollowerStatus
 from exchanges.port import Credentials
 from exchanges.sandbox import FaultKind
@@ -187,11 +187,14 @@ async def test_a_daily_check_that_turns_a_key_bad_stops_openings_and_lets_reduct
         world.trade("BTCUSDT", "0.3")
         await world.settled()
         not_more = world.size("alice")
+        await trio.sleep(300)
+        drift = world.seen(DriftFound)
         world.close("BTCUSDT")
         await world.settled()
 
         assert (still, not_more, world.size("alice")) == (KeyState.ACCEPTED, D("0.5"), 0)
         assert world.copies("alice")[1].reason is Reason.KEY_REFUSED
+        assert not drift  # what the key could not open is expected as it is
         status = await world.status("alice")
         assert (status.state, status.busy_symbols) == ("refused", ())
         assert [it.may_reduce for it in world.seen(KeyRefused)] == [True]
