@@ -90,7 +90,7 @@ class Metrics(TrioActor):
     async def _go_round(self) -> None:
         while True:
             await self._census.go_round(self._engine, period_s=self._period_s)
-            self._tally.forget(self._engine.followers)
+            self._tally.forget({*self._engine.followers, *self._engine.barred})
 
     # Pages
 

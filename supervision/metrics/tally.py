@@ -3,7 +3,8 @@
 Labels come from closed sets: venues, stages, states, reasons; followers' names only where needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import trio
 from prometheus_client import (
@@ -66,6 +67,8 @@ class Tally:
         self._unknown: dict[str, float] = {}
         self._causes: dict[str, str] = {}
         self._live: dict[str, bool] = {}
+        self._named: set[str] = set()
+        """Of whom something is told that has to end with them."""
         self._findings: dict[tuple[str, str, int], str] = {}
         ProcessCollector(registry=self.registry)
         self._build(version)
@@ -146,12 +149,14 @@ class Tally:
                 self._stream("master", live=live)
             case FollowerStateChanged(follower=name, state=state):
                 self._stream(name, live=state in AT_WORK)
+                if state in AT_WORK and name in self._named:
+                    self.quarantined.labels(name).set(0)  # it was barred, and has been put right
             case ForeignPositionSeen(follower=name):
                 self.foreign.labels(name).inc()
             case KeyAccepted(account=name):
-                self.keys.labels(name).set(0)
+                self._mark(self.keys, name, on=False)
             case KeyRefused(account=name):
-                self.keys.labels(name).set(1)
+                self._mark(self.keys, name, on=True)
             case RiskLimitBreached(follower=name, limit=limit):
                 self.limits.labels(name, limit).inc()
             case AlertTold(kind=kind, severity=severity):
@@ -179,11 +184,11 @@ class Tally:
             case SupervisorExhausted(name=name):
                 self.exhausted.labels(name).inc()
             case AccountQuarantined(name=name):
-                self.quarantined.labels(name.removeprefix("account:")).set(1)
+                self._mark(self.quarantined, name.removeprefix("account:"), on=True)
             case AccountRecovered(name=name):
-                self.quarantined.labels(name.removeprefix("account:")).set(0)
+                self._mark(self.quarantined, name.removeprefix("account:"), on=False)
             case FollowerBarred(follower=name):
-                self.quarantined.labels(name).set(1)
+                self._mark(self.quarantined, name, on=True)
 
     def _finding(self, event: DriftFound | DriftResolved) -> None:
         """A finding is told again when it has moved, perhaps as another kind: a leg has one at a time."""
@@ -246,8 +251,15 @@ class Tally:
         self._live[name] = live
         self.connected.labels(name).set(live)
 
-    def forget(self, keep: Mapping[str, object]) -> None:
+    def _mark(self, gauge: Gauge, name: str, *, on: bool) -> None:
+        self._named.add(name)
+        gauge.labels(name).set(on)
+
+    def forget(self, keep: Collection[str]) -> None:
         """Drop what is told of followers that are gone: their series must not stand still for ever."""
-        for name in [name for name in self._live if name != "master" and name not in keep]:
-            del self._live[name]
-            self.connected.remove(name)
+        for name in (self._named | self._live.keys()) - {"master", *keep}:
+            self._named.discard(name)
+            self._live.pop(name, None)
+            for gauge in (self.connected, self.quarantined, self.keys):
+                with suppress(KeyError):
+                    gauge.remove(name)

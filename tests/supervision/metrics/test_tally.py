@@ -12,6 +12,7 @@ from actors.events import (
     CopyFinished,
     DriftFound,
     DriftResolved,
+    FollowerBarred,
     FollowerStateChanged,
     KeyAccepted,
     KeyRefused,
@@ -186,7 +187,7 @@ async def test_quarantine_streams_and_trouble(counting: Counting) -> None:
     )
     assert value("troubles_total", where="ledger") == 1
 
-    counting.tally.forget({})
+    counting.tally.forget([])
 
     assert (value("ws_connected", stream="master"), value("ws_connected", stream="alice")) == (1, None)
 
@@ -229,6 +230,25 @@ async def test_findings_limits_and_keys_that_need_an_operator(counting: Counting
     )
 
     assert value("audit_findings", kind=last.value) == 0
+
+
+async def test_what_is_told_of_a_follower_ends_with_it_and_a_bar_with_its_return(counting: Counting) -> None:
+    counting.tell(
+        FollowerBarred(follower="alice", why="no key"),
+        FollowerBarred(follower="bob", why="no key"),
+        KeyRefused(account="bob", why=("may withdraw",), may_reduce=False),
+        KeyRefused(account="master", why=("may withdraw",), may_reduce=False),
+        FollowerStateChanged(follower="alice", state="ready"),
+    )
+    assert counting.value("account_quarantined", account="alice") == 0
+    assert counting.value("account_quarantined", account="bob") == 1
+
+    counting.tally.forget(["alice"])
+
+    assert counting.value("account_quarantined", account="alice") == 0
+    assert counting.value("account_quarantined", account="bob") is None
+    assert counting.value("key_refused", account="bob") is None
+    assert counting.value("key_refused", account="master") == 1
 
 
 async def test_a_gap_is_counted_and_the_place_in_the_stream_is_kept(counting: Counting) -> None:
