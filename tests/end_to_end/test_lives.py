@@ -5,107 +5,16 @@ The sandbox and the engine are processes of their own; the venue's official clie
 
 import io
 import json
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
-from pybit.unified_trading import HTTP
 
 from supervision.cli.app import run_command
-from tests.end_to_end.processes import ended, started
+from tests.end_to_end.rehearsal import Rehearsal
 
 D = Decimal
-WAIT_S = 45.0
-POLL_S = 0.2
 ABORTED = 130
 BAD_DATA = 65
-
-
-class Rehearsal:
-    """A sandbox with its files, and an engine on them."""
-
-    def __init__(self, directory: Path, sandbox: "subprocess.Popen[str]") -> None:
-        self.directory = directory
-        self.described: dict[str, Any] = _read_json(sandbox)
-        self.engine: subprocess.Popen[str] | None = None
-
-    @property
-    def config(self) -> str:
-        return str(self.directory / "copytrader.toml")
-
-    def start(self) -> None:
-        self.engine = started("run", "-c", self.config)
-        self.until(lambda: self.status().get("ready"))
-
-    def kill(self) -> None:
-        assert self.engine is not None
-        self.engine.kill()
-        with self.engine:
-            self.engine.wait()
-
-    def command(self, *arguments: str) -> tuple[int, str, str]:
-        return ended(*arguments, "-c", self.config)
-
-    def status(self) -> dict[str, Any]:
-        status, out, _ = self.command("status", "--json")
-        return json.loads(out) if status == os.EX_OK else {}
-
-    def of(self, name: str) -> dict[str, Any]:
-        return next(it for it in self.status()["followers"] if it["name"] == name)
-
-    def held(self, name: str, symbol: str = "BTC") -> Decimal:
-        legs = self.of(name)["legs"]
-        return sum((D(leg["position"]) for leg in legs if leg["symbol"].startswith(symbol)), D(0))
-
-    def trade(self, name: str, symbol: str, side: str, quantity: str) -> None:
-        """Trade by hand with an account's own key."""
-        account = next(it for it in self.described["accounts"] if it["name"] == name)
-        client = HTTP(api_key=account["api_key"], api_secret=account["api_secret"])
-        client.endpoint = self.described["endpoints"]["bybit"]["rest"]
-        done = client.place_order(
-            category="linear", symbol=symbol, side=side, orderType="Market", qty=quantity, positionIdx=0
-        )
-        client.client.close()
-        assert done["retCode"] == 0
-
-    def until(self, is_so: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + WAIT_S
-        while not (found := is_so()):
-            assert time.monotonic() < deadline, self.command("status")
-            time.sleep(POLL_S)
-        return found
-
-
-def _read_json(process: "subprocess.Popen[str]") -> Any:
-    assert process.stdout is not None
-    lines = ""
-    for line in process.stdout:
-        lines += line
-        if line == "}\n":
-            break
-    return json.loads(lines)
-
-
-@pytest.fixture
-def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
-    directory = tmp_path / "rehearsal"
-    sandbox = started("sandbox", "--write-config", str(directory), "--still")
-    found: Rehearsal | None = None
-    try:
-        found = Rehearsal(directory, sandbox)
-        yield found
-    finally:
-        if found is not None and found.engine is not None and found.engine.poll() is None:
-            found.kill()
-        sandbox.send_signal(signal.SIGKILL)
-        with sandbox:
-            sandbox.wait()
 
 
 def test_followers_are_adopted_flattened_and_removed_from_the_shell(
