@@ -198,7 +198,11 @@ def _formatter(form: LogFormat, stream: TextIO, instance: str) -> logging.Format
     console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
     last: Processor = (
         structlog.dev.ConsoleRenderer(
-            timestamp_key="ts", colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            timestamp_key="ts",
+            colors=stream.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            pad_event_to=18,
+            sort_keys=False,
         )
         if console
         else structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
@@ -209,7 +213,7 @@ def _formatter(form: LogFormat, stream: TextIO, instance: str) -> logging.Format
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-            _labelled(instance),
+            _labelled("" if console else instance),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.ExceptionRenderer(_plain_traceback),
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -220,13 +224,15 @@ def _formatter(form: LogFormat, stream: TextIO, instance: str) -> logging.Format
 
 
 def _labelled(instance: str) -> Processor:
+    """Put what every line has first; who reads a terminal knows which engine it is."""
+
     def label(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         return {
             "ts": event.pop("ts"),
             "level": event.pop("level"),
             "event": event.pop("event", ""),
             "logger": event.pop("logger", ""),
-            "instance": instance,
+            **({"instance": instance} if instance else {}),
             **event,
         }
 

@@ -335,3 +335,13 @@ def test_what_ends_the_process_is_logged_without_secrets(
     (row,) = lines.rows()
     assert (row["event"], row["level"]) == ("process.crashed", "critical")
     assert str(row["exception"]).endswith("ValueError: signature=***")
+
+
+def test_on_a_terminal_what_happened_comes_first_and_the_instance_is_left_out(lines: Lines) -> None:
+    lines.start(form=LogFormat.CONSOLE)
+
+    structlog.get_logger("copytrader").info("actor.started", zeta="alice", alpha=1)
+
+    (line,) = lines.text().splitlines()
+    assert line.index("actor.started") < line.index("zeta=alice") < line.index("alpha=1")
+    assert "instance" not in line
