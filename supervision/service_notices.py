@@ -9,7 +9,8 @@ from supervision.service_manager import ServiceManager
 
 READY_WITHIN_S = 60.0
 READY_POLL_S = 0.5
-STATUS_EVERY_S = 5.0
+STATUS_EVERY_S = 20.0
+"""It asks everybody; of a thousand followers more often would be felt by copies."""
 STATUS_CHARACTERS_MAX = 200
 CRITICAL = ("ledger", "pairing", "master_stream")
 """Actors without which nothing is copied; a follower that hangs is its supervisor's business."""

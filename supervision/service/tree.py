@@ -8,7 +8,7 @@ from actors.bus import as_json
 from supervision.control import Conflict, NoParams
 from supervision.engine import Engine
 from supervision.service.desk import ServiceDesk
-from supervision.supervisor import State, Supervisor, TreeNode, UnknownName
+from supervision.supervisor import State, Supervisor, UnknownName
 from supervision.tree import follower_group
 
 OUT_OF_SERVICE = frozenset({State.QUARANTINED, State.PROBATION})
@@ -26,12 +26,8 @@ async def tree(desk: ServiceDesk, params: NoParams) -> object:
 
 def quarantined_names(engine: Engine) -> frozenset[str]:
     """Return the followers that are out of service."""
-    groups = _groups(engine)
-    return frozenset(
-        name
-        for name in engine.followers
-        if (group := groups.get(follower_group(name))) is not None and group.state in OUT_OF_SERVICE
-    )
+    state_of = engine.root.state_of
+    return frozenset(name for name in engine.followers if state_of(follower_group(name)) in OUT_OF_SERVICE)
 
 
 async def restart_actor(engine: Engine, name: str) -> str:
@@ -57,8 +53,3 @@ async def _restart(supervisor: Supervisor, name: str) -> None:
         raise Conflict(f"{name} was just removed") from None
     except ValueError as error:
         raise Conflict(str(error)) from None
-
-
-def _groups(engine: Engine) -> dict[str, TreeNode]:
-    followers = engine.root.describe().find("followers")
-    return {} if followers is None else {group.name: group for group in followers.children}
