@@ -291,7 +291,7 @@ class Group(Node):
             name=self.name,
             kind="supervisor",
             strategy=self.spec.strategy.value,
-            state=self._shown_state(),
+            state=self.shown_state,
             restarts=self.restarts,
             generation=self.generation,
             last_crash=self.last_crash,
@@ -300,7 +300,9 @@ class Group(Node):
             children=tuple(node.describe() for node in self.nodes),
         )
 
-    def _shown_state(self) -> State:
+    @property
+    def shown_state(self) -> State:
+        """Where it stands, quarantine and probation included."""
         if self.is_quarantined:
             return State.QUARANTINED
         running = self.state in (State.STARTING, State.RUNNING)

@@ -70,6 +70,11 @@ class Node(abc.ABC):
 
     # One life
 
+    @property
+    def shown_state(self) -> State:
+        """Where it stands, as an operator is shown it."""
+        return self.state
+
     def begin(self) -> None:
         """Start a life; `live` has to follow."""
         self._over = trio.Event()

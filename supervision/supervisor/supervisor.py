@@ -120,7 +120,7 @@ class Supervisor:
     def state_of(self, name: str) -> State | None:
         """Return where an actor or supervisor stands; None for a name that is not in the tree."""
         node = self._nodes.get(name)
-        return None if node is None else node.state
+        return None if node is None else node.shown_state
 
     def describe_actor(self, name: str) -> TreeNode:
         """Return one actor as data, without a walk through the tree. Raises: UnknownName."""
