@@ -385,7 +385,11 @@ class Copying:
             self.record.moving[draft.leg] = goal.after
             if draft.opens:
                 self._hold(self._desk.own(draft.leg))  # at once: what is held is ours (R14)
-            await self._confirm(draft.leg, size_before + moved)
+            self._desk.unconfirmed[draft.leg] += 1
+            try:
+                await self._confirm(draft.leg, size_before + moved)
+            finally:
+                self._desk.unconfirmed[draft.leg] -= 1
             self._look_for_hands(draft.leg, size_before, size_before + moved)
         if self._lane.yielding:
             raise Interrupted  # others have acted meanwhile: the newest change is looked at again
@@ -455,7 +459,7 @@ class Copying:
         """Note how the leg was left: the next change is judged by what was acted on."""
         repair = self._message.repair
         self.record.left(reason)
-        held = bool(self._desk.view.size(goal.leg))
+        held = bool(self._desk.view.size(goal.leg) or self._desk.unconfirmed[goal.leg])
         owned = held and self._desk.owns(goal.leg)
         if goal.change.by_operator:  # what of the master was acted on stays as it was
             known = self._desk.own(goal.leg)

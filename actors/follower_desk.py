@@ -86,6 +86,8 @@ class FollowerDesk:
     """Outcomes that an unreachable ledger has still to take (R18)."""
     unknown_orders: Counter[str] = attrs.field(factory=Counter)
     """How many orders of a symbol have no known outcome yet: no opening until then (R11)."""
+    unconfirmed: Counter[Leg] = attrs.field(factory=Counter)
+    """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
     _news: trio.Event = attrs.field(factory=trio.Event)
 

@@ -71,7 +71,7 @@ class Storm:
                 return
 
 
-@pytest.mark.parametrize("seed", [*range(18), 76, 116])
+@pytest.mark.parametrize("seed", [*range(18), 76, 116, 151])
 async def test_a_follower_gets_flat_in_any_storm(
     tmp_path: Path, autojump_clock: MockClock, seed: int
 ) -> None:

@@ -271,3 +271,28 @@ async def test_a_leverage_that_the_venue_refuses_blocks_the_opening_and_no_reduc
 
         assert Reason.LEVERAGE_FAILED in {row.reason for row in world.copies("alice")}
         assert world.size("alice") == D("0.05")
+
+
+async def test_a_close_beside_an_opening_whose_fill_is_not_seen_yet_does_not_disown_it(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """Found by a storm of flattenings: the position was left behind as somebody else's."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        house = world.house("alice")
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.close("BTCUSDT")
+        await world.settled()
+        faults = world.core("alice").faults
+        lost = faults.add(FaultKind.DROP_FRAME, account="alice", topic="*osition*")
+        faults.add(FaultKind.RESET_AFTER, account="alice", endpoint=house.order_endpoint, count=1)
+        world.trade("BTCUSDT", "0.5")
+        await trio.sleep(0.2)
+        world.close("BTCUSDT")
+        await trio.sleep(5)
+        faults.remove(lost)
+        await world.settled()
+        await trio.sleep(60)
+
+        assert world.size("alice") == 0
+        assert_nothing_twice(world)
