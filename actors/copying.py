@@ -26,6 +26,8 @@ from model.reasons import Reason
 from model.reduction import shrink_to_margin
 from model.validation import OrderDraft
 
+READS_LAG_S_MAX = 5.0
+"""How long a read of a position may go on not to show what an order of ours has filled."""
 POSITION_WAIT_S = 1.0
 """How long the stream may take to show a fill before the position is read by REST."""
 RETRY_S_BASE = 0.1
@@ -166,11 +168,13 @@ class Copying:
                 return self._leave(goal, situation, situation.size, reason)
             if decision.drafts:
                 reason = await self._act(decision, situation)
-                if reason is None and decision.again:
+                if decision.again and reason in (None, Reason.ALREADY_FLAT):
                     goal = attrs.evolve(goal, before=ZERO, moving=(), held=ZERO)
                     continue
                 if reason is None:
                     return self._leave_done(goal, decision)
+                if reason is Reason.ALREADY_FLAT:
+                    return self._leave(goal, situation, ZERO, reason)
                 # A reduction too small for the venue's taste is part of the next one (R10).
                 if reason is Reason.DEFERRED or (decision.drafts[0].opens and self._gives_up(reason)):
                     if self._shrinks and reason is Reason.VENUE_REJECTED:
@@ -413,7 +417,7 @@ class Copying:
             self._desk.view.leverages.pop(symbol, None)
             await self._read_state(draft.leg)
             if refusal is Refusal.REDUCE_ONLY and not draft.opens and not self._desk.view.size(draft.leg):
-                return None
+                return Reason.ALREADY_FLAT
         if refusal is Refusal.MIN_SIZE:
             return Reason.BELOW_MIN_NOTIONAL if draft.opens or draft.closes_all else Reason.DEFERRED
         if refusal is Refusal.SYMBOL:
@@ -421,18 +425,23 @@ class Copying:
         return Reason.VENUE_REJECTED
 
     async def _confirm(self, leg: Leg, expected: Decimal) -> None:
-        """Wait until the view shows a fill; read the position when the stream is late."""
+        """Wait until the view shows a fill; read the position when the stream is late.
+
+        A read may lag behind the fill as well: one that does not show it is believed only after a while.
+        """
         view = self._desk.view
         if await self._desk.wait_until(lambda: view.size(leg) == expected, POSITION_WAIT_S):
-            return None
-        wait_s = RETRY_S_BASE
+            return
+        wait_s, believed_at = RETRY_S_BASE, trio.current_time() + READS_LAG_S_MAX
         while True:
             try:
-                return await self._desk.read_symbol(leg.symbol)
+                await self._desk.read_symbol(leg.symbol)
+                if self._lane.yielding or trio.current_time() >= believed_at:
+                    return
             except ExchangeError as error:
                 self.record.trouble(str(error))
             if await self._desk.wait_until(lambda: view.size(leg) == expected, wait_s):
-                return None
+                return
             wait_s = min(RETRY_S_MAX, wait_s * 2)
 
     def _look_for_hands(self, leg: Leg, before: Decimal, expected: Decimal) -> None:

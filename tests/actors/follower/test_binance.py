@@ -75,6 +75,24 @@ async def test_an_order_that_is_not_found_yet_is_not_sent_again(
         assert len(world.core("alice").ledger.of("alice")) == 1
 
 
+async def test_a_fill_that_no_stream_shows_is_read_until_it_shows(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Found by simulation: what a read leaves out is flat as of a while ago; the view kept the position."""
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.house("alice").server.silence_connections(account="alice", kind="private")
+        world.close("BTCUSDT")
+        await trio.sleep(1.5)
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        sizes = [row.intent.quantity for row in world.core("alice").ledger.of("alice")]
+
+    assert sizes == [D("0.1"), D("0.1"), D("0.2")]
+    assert world.size("alice") == D("0.2")
+
+
 async def test_a_position_that_its_owner_closed_by_hand_is_closed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -90,6 +108,7 @@ async def test_a_position_that_its_owner_closed_by_hand_is_closed(
 
     assert world.size("alice") == 0
     assert [row.filled for row in rows if row.intent.reduce_only and row.via == "order.place"] == [D(0)]
+    assert world.copies("alice")[-1].reason is Reason.ALREADY_FLAT
 
 
 async def test_an_exit_that_the_owners_own_order_blocks_goes_on_until_it_is_done(
