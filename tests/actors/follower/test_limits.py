@@ -226,3 +226,35 @@ async def test_limits_on_size_and_symbols_hold_to_the_lot(
 
         assert world.size("alice") == D(bought)
         assert world.copies("alice")[0].reason is reason
+
+
+async def test_the_masters_leverage_is_taken_up_to_the_followers_own(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    alice = limited(venue, max_leverage=D(5))
+    bob = attrs.evolve(limited(venue, max_leverage=D(8)), name="bob")
+    async with open_world(tmp_path, alice, bob) as world:
+        world.trade("BTCUSDT", "0.1", leverage=D(8))
+        await world.settled()
+
+        own = world.house("alice").own_symbol("BTCUSDT")
+        took = [world.account(name).leverage(own) for name in ("alice", "bob")]
+        assert took == [D(5), D(8)]
+
+
+async def test_the_position_beyond_the_last_that_is_allowed_is_not_opened_and_an_increase_is(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    cast = Cast(venue=venue, settings={"sizing": fixed_ratio("1"), "limits": Limits(max_positions=2)})
+    async with open_world(tmp_path, cast) as world:
+        for symbol, quantity in (("BTCUSDT", "0.1"), ("ETHUSDT", "1"), ("SOLUSDT", "10"), ("BTCUSDT", "0.1")):
+            world.trade(symbol, quantity)
+            await world.settled()
+        world.close("ETHUSDT")
+        await world.settled()
+        world.trade("SOLUSDT", "10")
+        await world.settled()
+
+        sizes = [world.size("alice", symbol) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")]
+        assert world.copies("alice")[2].reason is Reason.LIMIT_POSITIONS
+        assert sizes == [D("0.2"), D(0), D(20)]
