@@ -6,7 +6,6 @@ Nothing here is called from the copy path: it listens to the bus, which never wa
 import math
 from collections.abc import Callable, Sequence
 
-import structlog
 import trio
 
 from actors.alert_channels import Channel
@@ -29,8 +28,6 @@ PAUSE_S = 0.05
 BUSY_PAUSE_S = 0.01
 """After a handful of events those who trade go first; a handful costs 4 ms at most."""
 LAST_SAVE_S = 2.0
-
-log = structlog.get_logger("actors.notifier")
 
 
 class Notifier(TrioActor):
