@@ -70,7 +70,7 @@ class HeartbeatWords:
         states = Counter(follower.state for follower in seen.followers)
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
         lines = [f"It is {seen.health.value}. Followers: {words}."]
-        lines += [REDACTOR.text(problem) for problem in seen.problems[:5]]
+        lines += [REDACTOR.text(problem) for problem in (*seen.problems, *seen.warnings)[:5]]
         return "\n".join(lines)
 
 

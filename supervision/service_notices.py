@@ -31,7 +31,7 @@ async def tell_service_manager(desk: ServiceDesk, manager: ServiceManager) -> No
             if not told and (seen.ready or trio.current_time() - desk.started_at > READY_WITHIN_S):
                 manager.tell("READY=1")
                 told = True
-            words = f"{seen.health.value}: {'; '.join(seen.problems) or 'copying'}"
+            words = f"{seen.health.value}: {'; '.join((*seen.problems, *seen.warnings)) or 'copying'}"
             manager.tell(f"STATUS={REDACTOR.text(words)[:STATUS_CHARACTERS_MAX]}")
             await trio.sleep(STATUS_EVERY_S if told else READY_POLL_S)
 

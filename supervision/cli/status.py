@@ -25,7 +25,7 @@ def status(engine: RunningEngine, as_json: bool) -> None:
         print_json(answer)
         return
     click.echo(f"engine: {answer['health']}, up {answer['uptime_s']:g} s, {answer['instance']}")
-    for problem in answer["problems"]:
+    for problem in (*answer["problems"], *answer.get("warnings", ())):
         click.echo(f"  ! {problem}")
     ledger = answer["ledger"] or {}
     held = "lease held" if ledger.get("lease_held") else "lease not held"
@@ -60,7 +60,7 @@ def health(context: click.Context, engine: RunningEngine, as_json: bool) -> None
         print_json(answer)
     else:
         click.echo(answer["health"])
-        for problem in answer["problems"]:
+        for problem in (*answer["problems"], *answer.get("warnings", ())):
             click.echo(f"  ! {problem}")
         if answer["quarantined"]:
             click.echo(f"  ! quarantined: {', '.join(answer['quarantined'])}")

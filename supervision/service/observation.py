@@ -54,6 +54,8 @@ class Observation:
     """None: there is nobody who tells people, or he did not answer."""
     health: Health
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What has to be seen to, but keeps nobody from copying: nothing is restarted for it."""
 
     @property
     def ready(self) -> bool:
@@ -78,7 +80,6 @@ async def observe(desk: ServiceDesk) -> Observation:
     ledger, master = answers.get("ledger"), answers.get("pairing")
     alerts = answers.get("notifier")
     problems, starting = _judge(desk, ledger, master, followers)
-    problems += _judge_alerts(desk, alerts)
     health = Health.DEGRADED if problems else Health.STARTING if starting else Health.READY
     return Observation(
         ledger=ledger,
@@ -87,6 +88,7 @@ async def observe(desk: ServiceDesk) -> Observation:
         alerts=alerts,
         health=health,
         problems=tuple(problems or starting),
+        warnings=tuple(_judge_alerts(desk, alerts)),
     )
 
 
@@ -164,7 +166,7 @@ def _judge(
 
 
 def _judge_alerts(desk: ServiceDesk, alerts: NotifierStatus | None) -> list[str]:
-    """A failure to tell people is itself told, here where nothing has to be delivered (R16)."""
+    """Say that people are not told: here, where nothing has to be delivered (R16)."""
     if desk.alerts is None:
         return []
     if alerts is None:

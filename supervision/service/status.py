@@ -53,7 +53,12 @@ async def positions(desk: ServiceDesk, params: NoParams) -> object:
 
 
 def _summary(seen: Observation) -> dict[str, object]:
-    return {"ready": seen.ready, "health": seen.health.value, "problems": list(seen.problems)}
+    return {
+        "ready": seen.ready,
+        "health": seen.health.value,
+        "problems": list(seen.problems),
+        "warnings": list(seen.warnings),
+    }
 
 
 def _alerts(seen: Observation) -> dict[str, object] | None:

@@ -47,7 +47,13 @@ ANSWERS: dict[str, Any] = {
         },
         "followers": [FOLLOWER, {**FOLLOWER, "name": "bob", "state": "starting", "equity": None, "legs": []}],
     },
-    "health": {"ready": False, "health": "degraded", "problems": ["x"], "quarantined": ["carol"]},
+    "health": {
+        "ready": False,
+        "health": "degraded",
+        "problems": ["x"],
+        "warnings": ["alerts: tgram does not deliver: 401"],
+        "quarantined": ["carol"],
+    },
     "positions": {
         "master": [
             {"symbol": "BTCUSDT", "position_idx": 0, "size": "0.4", "entry_price": "5", "leverage": "10"}
@@ -279,7 +285,10 @@ def test_what_is_known_of_keys_stands_with_their_owners(
 
 
 def test_health_exits_1_when_degraded(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "quarantined: carol" in shown(capsys, "health", status=1)
+    text = shown(capsys, "health", status=1)
+
+    assert "quarantined: carol" in text
+    assert "! alerts: tgram does not deliver: 401" in text
 
 
 def test_positions_put_the_master_first(capsys: pytest.CaptureFixture[str]) -> None:
