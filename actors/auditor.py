@@ -120,7 +120,7 @@ class Auditor(TrioActor):
     def _due_at(self) -> dict[str, float]:
         """Return when each follower is to be looked at between two passes."""
         due = dict(self._again)
-        for name, at in self._book.due().items():
+        for name, at in self._book.due_at().items():
             looked_at = self._looked_at.get(name, -math.inf)
             due[name] = min(due.get(name, math.inf), at if at > looked_at else looked_at + LOOK_AGAIN_S)
         return due
@@ -149,7 +149,7 @@ class Auditor(TrioActor):
                 number=self._number,
                 audited=self._audited,
                 unheard=tuple(sorted(self._unheard)),
-                findings=sum(drift.finding is not None for _, drift, _ in self._book.standing()),
+                findings=sum(drift.finding is not None for _, drift, _ in self._book.standing_now()),
                 truths=self._truths,
                 took_s=round(trio.current_time() - began, 3),
             )
@@ -314,7 +314,7 @@ class Auditor(TrioActor):
                 told_at_ms=None if drift.told is None else drift.told.told_at_ms,
                 due_in_s=None if due_at is None else max(0.0, due_at - now),
             )
-            for name, drift, due_at in self._book.standing()
+            for name, drift, due_at in self._book.standing_now()
             if drift.finding is not None
         ]
         return AuditReport(

@@ -63,7 +63,7 @@ class Drift:
 
     finding: Finding | None = None
     """As it was last seen; None: nothing was wrong, or nobody has looked since the start."""
-    since: float = 0.0
+    seen_at: float = 0.0
     """When this very state was first seen."""
     told: Told | None = None
 
@@ -88,9 +88,9 @@ def step(drift: Drift | None, finding: Finding | None, *, now: float, rules: Aud
     told = None if drift is None else drift.told
     if finding is None:
         return Step(verdict=Verdict.QUIET if told is None else Verdict.RESOLVE, drift=None)
-    since = drift.since if drift is not None and _is_same(drift.finding, finding) else now
-    known = Drift(finding=finding, since=since, told=told)
-    due_at = _holds_since(finding, since) + rules.grace_s
+    seen_at = drift.seen_at if drift is not None and _is_same(drift.finding, finding) else now
+    known = Drift(finding=finding, seen_at=seen_at, told=told)
+    due_at = _held_at(finding, seen_at) + rules.grace_s
     if now < due_at:
         return Step(verdict=Verdict.QUIET, drift=known, due_at=due_at)
     if told is None:
@@ -128,10 +128,10 @@ def tell(follower: str, finding: Finding, *, before: Told | None, now_ms: int) -
     )
 
 
-def _holds_since(finding: Finding, since: float) -> float:
+def _held_at(finding: Finding, seen_at: float) -> float:
     """A size deviates since the leg changed; of a leverage only the looks tell when it did."""
     if finding.kind.aspect is Aspect.LEVERAGE:
-        return max(finding.changed_at, since)
+        return max(finding.changed_at, seen_at)
     return finding.changed_at
 
 

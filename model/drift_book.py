@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import attrs
 
-from model.drift import AuditRules, Drift, Told, Verdict, step, tell
+from model.drift import AuditRules, Drift, Step, Told, Verdict, step, tell
 from model.finding import Aspect, Finding
 from model.leg import Leg
 
@@ -45,7 +45,7 @@ class DriftBook:
         """Go on from what was told before."""
         self._rules = rules
         self._drifts: dict[str, dict[Key, Drift]] = {}
-        self._due: dict[str, dict[Key, float]] = {}
+        self._due_at: dict[str, dict[Key, float]] = {}
         for it in told:
             self._drifts.setdefault(it.follower, {})[it.leg, it.aspect] = Drift(told=it)
 
@@ -56,10 +56,10 @@ class DriftBook:
     def take(self, follower: str, findings: Iterable[Finding], *, now: float) -> tuple[Weighed, ...]:
         """Take a look at a whole follower; return what it comes to. What is to be told, `note` once told."""
         taken = tuple(self._steps(follower, findings, now))
-        drifts = {key: drift for _, key, (drift, _) in taken if drift is not None}
-        due = {key: due_at for _, key, (_, due_at) in taken if due_at is not None}
+        drifts = {key: after.drift for _, key, after in taken if after.drift is not None}
+        due_at = {key: after.due_at for _, key, after in taken if after.due_at is not None}
         _put(self._drifts, follower, drifts)
-        _put(self._due, follower, due)
+        _put(self._due_at, follower, due_at)
         return tuple(weighed for weighed, _, _ in taken)
 
     def note(self, follower: str, finding: Finding, *, now_ms: int) -> Told:
@@ -71,7 +71,7 @@ class DriftBook:
 
     def forget(self, follower: str) -> tuple[Told, ...]:
         """Drop everything about a follower; return what operators had been told."""
-        self._due.pop(follower, None)
+        self._due_at.pop(follower, None)
         drifts = self._drifts.pop(follower, {})
         return tuple(drift.told for drift in drifts.values() if drift.told is not None)
 
@@ -80,20 +80,20 @@ class DriftBook:
         """Those of whom anything is known."""
         return frozenset(self._drifts)
 
-    def due(self) -> dict[str, float]:
+    def due_at(self) -> dict[str, float]:
         """Return, by follower, when the first grace of its findings is over."""
-        return {follower: min(due.values()) for follower, due in self._due.items()}
+        return {follower: min(due.values()) for follower, due in self._due_at.items()}
 
-    def standing(self) -> Iterator[tuple[str, Drift, float | None]]:
+    def standing_now(self) -> Iterator[tuple[str, Drift, float | None]]:
         """Yield what is wrong now: follower, drift, and when its grace is over while it is not."""
         for follower in sorted(self._drifts):
-            due = self._due.get(follower, {})
+            due = self._due_at.get(follower, {})
             for key, drift in sorted(self._drifts[follower].items(), key=_place):
                 yield follower, drift, due.get(key)
 
     def _steps(
         self, follower: str, findings: Iterable[Finding], now: float
-    ) -> Iterator[tuple[Weighed, Key, tuple[Drift | None, float | None]]]:
+    ) -> Iterator[tuple[Weighed, Key, Step]]:
         known = self._drifts.get(follower, {})
         found: dict[Key, Finding | None] = dict.fromkeys(known)
         found.update({(it.leg, it.kind.aspect): it for it in findings})
@@ -102,7 +102,7 @@ class DriftBook:
             after = step(before, finding, now=now, rules=self._rules)
             told = None if before is None else before.told
             weighed = Weighed(follower=follower, verdict=after.verdict, finding=finding, told=told)
-            yield weighed, key, (after.drift, after.due_at)
+            yield weighed, key, after
 
 
 def _put(book: dict[str, dict[Key, T]], follower: str, values: dict[Key, T]) -> None:

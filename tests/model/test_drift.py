@@ -46,7 +46,7 @@ class Watch:
             assert finding is not None
             assert drift is not None
             told = tell("alice", finding, before=drift.told, now_ms=1)
-            drift = Drift(finding=finding, since=drift.since, told=told)
+            drift = Drift(finding=finding, seen_at=drift.seen_at, told=told)
         self.drift = drift
         return self.last.verdict
 

@@ -27,7 +27,7 @@ HALF = Cast(settings={"sizing": fixed_ratio("0.5")})
 async def copied(world: World, quantity: str = "1") -> None:
     world.trade("BTCUSDT", quantity)
     await world.settled()
-    await trio.sleep(100)  # the grace of the copy itself is over
+    await trio.sleep(5)
 
 
 async def test_where_everybody_is_where_the_master_is_nothing_is_found(

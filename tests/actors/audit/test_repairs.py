@@ -37,7 +37,7 @@ async def missed(world: World, quantity: str, *, symbol: str = "BTCUSDT") -> Non
 async def copied(world: World, quantity: str = "1") -> None:
     world.trade("BTCUSDT", quantity)
     await world.settled()
-    await trio.sleep(100)
+    await trio.sleep(5)
 
 
 def repairs(world: World) -> list[Any]:
