@@ -2,9 +2,8 @@
 
 from decimal import Decimal
 
-import attrs
-
 from exchanges.sandbox.account import Account
+from exchanges.sandbox.binance.figures import Figures, asset_row, balance_row, totals_row
 from exchanges.sandbox.binance.modes import Modes
 from exchanges.sandbox.binance.wire import (
     ASSET,
@@ -21,32 +20,6 @@ from exchanges.sandbox.listing import Listing, notional_max_at
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.venue import SandboxVenue
 from model.amounts import ZERO
-
-
-@attrs.frozen(kw_only=True)
-class Figures:
-    """One account's USDT. Initial margin is of what it holds, and of what waits in the book."""
-
-    wallet: Decimal
-    unrealised: Decimal
-    held: Decimal
-    waiting: Decimal
-    maintenance: Decimal
-
-    @property
-    def equity(self) -> Decimal:
-        """Wallet and unrealised profit."""
-        return self.wallet + self.unrealised
-
-    @property
-    def available(self) -> Decimal:
-        """What new positions may take; orders are held to a little more, for their fees."""
-        return max(ZERO, self.equity - self.held - self.waiting)
-
-    @property
-    def withdrawable(self) -> Decimal:
-        """What may leave: never more than the wallet."""
-        return min(self.available, max(ZERO, self.wallet))
 
 
 class States:
@@ -77,27 +50,15 @@ class States:
         """Return account v3."""
         figures = self._figures(account)
         return {
-            **_totals(figures),
-            "assets": [_asset(figures, self._wallet_moved_ms.get(account.name, 0))],
+            **totals_row(figures),
+            "assets": [asset_row(figures, self._wallet_moved_ms.get(account.name, 0))],
             "positions": [self._account_position(account, leg) for leg in self._shown(account, None)],
         }
 
     def balances(self, account: Account) -> list[Row]:
         """Return balance v3: one asset."""
-        it = self._figures(account)
-        return [
-            {
-                "accountAlias": f"SbX{account.uid}",
-                "asset": ASSET,
-                "balance": money(it.wallet),
-                "crossWalletBalance": money(it.wallet),
-                "crossUnPnl": money(it.unrealised),
-                "availableBalance": money(it.available),
-                "maxWithdrawAmount": money(it.withdrawable),
-                "marginAvailable": True,
-                "updateTime": self._wallet_moved_ms.get(account.name, 0),
-            }
-        ]
+        figures = self._figures(account)
+        return [balance_row(figures, account.uid, self._wallet_moved_ms.get(account.name, 0))]
 
     def config(self, account: Account) -> Row:
         """Return accountConfig."""
@@ -259,37 +220,3 @@ class States:
             waiting=sum(waiting, ZERO),
             maintenance=sum((maintenance for _, maintenance in held), ZERO),
         )
-
-
-def _totals(it: Figures) -> Row:
-    return {
-        "totalInitialMargin": money(it.held + it.waiting),
-        "totalMaintMargin": money(it.maintenance),
-        "totalWalletBalance": money(it.wallet),
-        "totalUnrealizedProfit": money(it.unrealised),
-        "totalMarginBalance": money(it.equity),
-        "totalPositionInitialMargin": money(it.held),
-        "totalOpenOrderInitialMargin": money(it.waiting),
-        "totalCrossWalletBalance": money(it.wallet),
-        "totalCrossUnPnl": money(it.unrealised),
-        "availableBalance": money(it.available),
-        "maxWithdrawAmount": money(it.withdrawable),
-    }
-
-
-def _asset(it: Figures, moved_ms: int) -> Row:
-    return {
-        "asset": ASSET,
-        "walletBalance": money(it.wallet),
-        "unrealizedProfit": money(it.unrealised),
-        "marginBalance": money(it.equity),
-        "maintMargin": money(it.maintenance),
-        "initialMargin": money(it.held + it.waiting),
-        "positionInitialMargin": money(it.held),
-        "openOrderInitialMargin": money(it.waiting),
-        "crossWalletBalance": money(it.wallet),
-        "crossUnPnl": money(it.unrealised),
-        "availableBalance": money(it.available),
-        "maxWithdrawAmount": money(it.withdrawable),
-        "updateTime": moved_ms,
-    }
