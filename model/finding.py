@@ -54,8 +54,11 @@ class Cause(Enum):
 
 
 def severity_of(kind: FindingKind, cause: Cause) -> Severity:
-    """Return how loud a finding is: what the follower holds against the master is looked at now."""
-    if cause is Cause.FOREIGN:
+    """Return how loud a finding is: what the follower holds against the master is looked at now.
+
+    But not what the operator knows of: a paused follower, a position that was never ours.
+    """
+    if cause in (Cause.FOREIGN, Cause.PAUSED):
         return Severity.WARNING
     if kind in (FindingKind.WRONG_SIDE, FindingKind.EXTRA_POSITION):
         return Severity.CRITICAL

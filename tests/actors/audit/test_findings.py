@@ -303,6 +303,7 @@ async def test_what_a_paused_follower_holds_against_the_master_is_told(
 
         (drift,) = found(world)
         assert (drift.kind, drift.cause) == (FindingKind.EXTRA_POSITION, Cause.PAUSED)
+        assert drift.severity is Severity.WARNING
         world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
         await trio.sleep(125)
         assert (world.size("alice"), len(resolved(world))) == (0, 1)
