@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import attrs
+import trio
 
 from actors.bus import as_json
+from actors.events import FollowerRemoved
 from model.ledger import Applied, FollowerRow, LedgerUnreachable, Store
 from model.settings import FollowerMode
 from supervision.control import Conflict, ControlError, InvalidParams, NoParams, NotFound, NotReady
@@ -12,6 +14,7 @@ from supervision.roster import Roster, RosterRefused, open_roster, seal_roster
 from supervision.service.calls import recorded
 from supervision.service.desk import ServiceDesk
 from supervision.service.observation import FollowerSeen, observe
+from supervision.service.stillness import standing_still, why_not_flat
 from supervision.settings import ConfigErrors, FollowerEntry, follower_json, parse_followers
 
 
@@ -102,9 +105,18 @@ async def apply(desk: ServiceDesk, params: Apply) -> object:
 
 
 async def _apply(desk: ServiceDesk, entries: Sequence[FollowerEntry], *, prune: bool) -> Applied:
-    if prune:
-        await _refuse_to_drop_positions(desk, {entry.settings.name for entry in entries})
+    named = {entry.settings.name for entry in entries}
+    known = {*desk.engine.followers, *desk.barred, *desk.engine.barred}
+    going = sorted(known - named) if prune else []
     await _refuse_to_strand_positions(desk, {it.settings.name for it in entries if it.settings.dry_run})
+    async with standing_still(desk, going):
+        await _refuse_to_drop_positions(desk, going)
+        return await _write_and_bring_in_line(desk, entries, prune=prune)
+
+
+async def _write_and_bring_in_line(
+    desk: ServiceDesk, entries: Sequence[FollowerEntry], *, prune: bool
+) -> Applied:
     master = desk.engine.parts.master_credentials
     now_ms = desk.clock.wall_ms()
 
@@ -134,6 +146,7 @@ async def bring_in_line(desk: ServiceDesk, roster: Roster) -> None:
     desk.barred.update(roster.barred)
     for name in [name for name in engine.followers if name not in wanted]:
         await engine.remove_follower(name)
+        engine.parts.bus.publish(FollowerRemoved(follower=name, left=False))
     for name, account in wanted.items():
         if name not in engine.followers:
             await engine.add_follower(account)
@@ -188,18 +201,20 @@ def _word(mode: FollowerMode) -> str:
     return "ready" if mode is FollowerMode.ACTIVE else mode.value
 
 
-async def _refuse_to_drop_positions(desk: ServiceDesk, named: set[str]) -> None:
+async def _refuse_to_drop_positions(desk: ServiceDesk, going: Sequence[str]) -> None:
     """A follower that is forgotten leaves its positions to nobody: only flat ones may go (section 4)."""
-    seen = await observe(desk)
-    holding = [
-        follower.name
-        for follower in seen.followers
-        if follower.name not in named and not _is_flat(follower.status)
-    ]
-    if holding:
-        raise Conflict(
-            f"not known to be flat: {', '.join(holding)}", hint="close their positions first, or keep them"
-        )
+    held: dict[str, str] = {}
+
+    async def look(name: str) -> None:
+        if why := await why_not_flat(desk, name):
+            held[name] = why
+
+    async with trio.open_nursery() as nursery:
+        for name in going:
+            nursery.start_soon(look, name)
+    if held:
+        words = ", ".join(f"{name} ({held[name]})" for name in sorted(held))
+        raise Conflict(f"not known to be flat: {words}", hint="close their positions first, or keep them")
 
 
 async def _refuse_to_strand_positions(desk: ServiceDesk, dry: set[str]) -> None:
@@ -218,12 +233,6 @@ async def _holds_ours(desk: ServiceDesk, name: str) -> bool:
     except LedgerUnreachable as error:
         raise NotReady(f"nothing was changed: {error}") from error
     return any(held.owned and held.target for held in holdings)
-
-
-def _is_flat(status: object) -> bool:
-    legs = getattr(status, "legs", None)
-    state = getattr(status, "state", "starting")
-    return state != "starting" and legs is not None and all(leg.position == "0" for leg in legs)
 
 
 async def follower_rows(desk: ServiceDesk) -> list[FollowerRow]:
