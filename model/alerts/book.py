@@ -271,8 +271,8 @@ def _lost(count: int) -> Sighting:
     return Sighting(condition=ALERTS_LOST, detail=f"{count} were not kept")
 
 
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+def _ms(span_s: float) -> int:
+    return round(span_s * 1000)
 
 
 def _ripe_at(alert: Alert) -> int:
