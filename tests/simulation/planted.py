@@ -1,0 +1,204 @@
+"""Bugs put into a running engine from outside, to see that simulation finds them.
+
+Each is a mistake that an engine of this kind is easily written with. None is a switch in the product:
+a context patches a class or a function, and takes the patch away again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import attrs
+
+import actors.copying
+import actors.recovery
+import model.account_view
+import model.leg_book
+import model.sizing
+from actors.copying import Copying
+from actors.follower import Follower
+from actors.ledger_desk import LedgerDesk
+from actors.pairing import Pairing
+from actors.runtime.mailbox import Mailbox
+from exchanges.errors import Refusal
+from model.copy import ClaimAnswer
+from model.ledger import LedgerUnreachable
+from model.order import OrderState
+
+Plant = Callable[[], Any]
+PLANTED: dict[str, Plant] = {}
+
+
+def _bug(plant: Plant) -> Plant:
+    PLANTED[plant.__name__] = contextmanager(plant)
+    return plant
+
+
+@_bug
+def resend_on_timeout() -> Iterator[None]:
+    """An order without an answer is sent again, under another id."""
+    send = actors.copying.send
+
+    async def impatient(desk: Any, record: Any, request: Any) -> Any:
+        sent = await send(desk, record, request)
+        if sent.record.state is not OrderState.UNKNOWN:
+            return sent
+        again = record.client_order_id[::-1]
+        return await send(
+            desk,
+            attrs.evolve(record, client_order_id=again),
+            attrs.evolve(request, client_order_id=again),
+        )
+
+    with mock.patch.object(actors.copying, "send", impatient):
+        yield
+
+
+@_bug
+def a_lost_answer_is_a_refusal() -> Iterator[None]:
+    """An order without an answer counts as refused."""
+    send = actors.copying.send
+
+    async def hasty(desk: Any, record: Any, request: Any) -> Any:
+        sent = await send(desk, record, request)
+        if sent.record.state is not OrderState.UNKNOWN:
+            return sent
+        refused = attrs.evolve(sent.record, state=OrderState.REJECTED)
+        return attrs.evolve(sent, record=refused, refusal=Refusal.OTHER)
+
+    with mock.patch.object(actors.copying, "send", hasty):
+        yield
+
+
+@_bug
+def forget_a_reduction() -> Iterator[None]:
+    """A reduction that could not be sent at once is given up, as an opening is."""
+    act = Copying._act
+
+    async def give_up(self: Copying, decision: Any, situation: Any) -> Any:
+        reason = await act(self, decision, situation)
+        return reason if decision.drafts[0].opens else None
+
+    with mock.patch.object(Copying, "_act", give_up):
+        yield
+
+
+@_bug
+def ignore_seq() -> Iterator[None]:
+    """Rows of positions are believed in the order in which they come."""
+    with (
+        mock.patch.object(model.leg_book, "_is_before", return_value=False),
+        mock.patch.object(model.account_view, "_older", return_value=False),
+    ):
+        yield
+
+
+@_bug
+def float_in_sizing() -> Iterator[None]:
+    """The target goes through a float."""
+    target_of = model.sizing.target_of
+
+    def floated(*arguments: Any, **options: Any) -> Any:
+        target = target_of(*arguments, **options)
+        return attrs.evolve(target, numerator=target.numerator * (1 + 1e-9))
+
+    with mock.patch("model.follower.target_of", floated):
+        yield
+
+
+@_bug
+def lose_the_inbox() -> Iterator[None]:
+    """What waited for a crashed actor is gone, and nobody asks for it again."""
+    move_out = Mailbox.move_out
+
+    def empty_out(self: Mailbox, why: str) -> None:
+        move_out(self, why)
+        for entry in self._entries():
+            self._forget(entry)
+
+    with (
+        mock.patch.object(Mailbox, "move_out", empty_out),
+        mock.patch.object(Pairing, "_every_leg", return_value=[]),
+    ):
+        yield
+
+
+@_bug
+def reductions_may_flip() -> Iterator[None]:
+    """Nothing is sent as reduce-only."""
+    request = actors.copying.OrderRequest
+
+    def unguarded(**fields: Any) -> Any:
+        return request(**{**fields, "reduce_only": False})
+
+    with mock.patch.object(actors.copying, "OrderRequest", unguarded):
+        yield
+
+
+@_bug
+def open_before_the_claim() -> Iterator[None]:
+    """An opening leaves although the ledger did not take its claim."""
+    claim = LedgerDesk.claim
+
+    async def claim_or_not(self: LedgerDesk, claimed: Any) -> ClaimAnswer:
+        try:
+            return await claim(self, claimed)
+        except LedgerUnreachable:
+            return ClaimAnswer.NEW
+
+    with mock.patch.object(LedgerDesk, "claim", claim_or_not):
+        yield
+
+
+@_bug
+def claim_again() -> Iterator[None]:
+    """A copy that was claimed before is done once more."""
+    claim = LedgerDesk.claim
+
+    async def always_new(self: LedgerDesk, claimed: Any) -> ClaimAnswer:
+        await claim(self, claimed)
+        return ClaimAnswer.NEW
+
+    with (
+        mock.patch.object(LedgerDesk, "claim", always_new),
+        mock.patch.object(Follower, "_acted_on", return_value=False),
+    ):
+        yield
+
+
+@_bug
+def no_catch_up() -> Iterator[None]:
+    """A follower that comes back is told of no leg of the master."""
+    with mock.patch.object(Pairing, "_every_leg", return_value=[]):
+        yield
+
+
+@_bug
+def forget_moved_legs() -> Iterator[None]:
+    """After a kill nobody remembers which legs an unfinished copy had moved."""
+    with mock.patch.object(actors.recovery, "_note_fills"):
+        yield
+
+
+@_bug
+def drop_the_retry_after_a_crash() -> Iterator[None]:
+    """Copies that were claimed before a crash are left as they are."""
+    with mock.patch.object(Follower, "_recover"):
+        yield
+
+
+@_bug
+def a_part_counts_as_the_whole() -> Iterator[None]:
+    """What an order filled in part counts as all of it."""
+    settled = Copying._settled
+
+    async def rounded_up(self: Copying, goal: Any, draft: Any, record: Any, size_before: Any) -> Any:
+        filled = draft.quantity if record.filled else record.filled
+        return await settled(self, goal, draft, attrs.evolve(record, filled=filled), size_before)
+
+    with mock.patch.object(Copying, "_settled", rounded_up):
+        yield
+
+
+BUGS: Mapping[str, Plant] = PLANTED
