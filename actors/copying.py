@@ -228,7 +228,6 @@ class Copying:
         fresh = desk.is_fresh() and leg.symbol in desk.view.leverages
         if not fresh:
             fresh = await self._read_state(leg)
-        desk.watch_equity()
         durable = self.record.undurable_claim is None
         return situation_for(desk, goal, self._message, durable=durable, fresh=fresh)
 

@@ -108,7 +108,7 @@ class Follower(TrioActor):
                 ended=lambda: self._move_mode(FollowerMode.PAUSED),
             ),
         )
-        self._risk = RiskWatch(desk)
+        self._risk = RiskWatch(desk, is_busy=lambda: bool(self._lanes or self._yielding))
         self._refresh_wanted = trio.Event()
         self._foreign_told: set[Leg] = set()
         self._unreadable = False
@@ -190,7 +190,7 @@ class Follower(TrioActor):
                     desk.reports[report.client_order_id] = report
             case WalletReported(report=wallet):
                 view.heard_at = now
-                view.apply_wallet(wallet)
+                desk.take_wallet(wallet)
             case StreamHeard():
                 view.heard_at = now
             case StreamUp():

@@ -1,5 +1,6 @@
 """What the tasks of one follower share; owned by its actor, touched by nobody else."""
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -14,7 +15,7 @@ from actors.symbol_desk import SymbolDesk
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway
-from model.account import PositionReport
+from model.account import PositionReport, WalletReport
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
 from model.breach import Breach, find_breach
@@ -28,6 +29,10 @@ from model.settings import FollowerMode, FollowerSettings
 from model.validation import Exposure
 
 UNWRITTEN_MAX = 1_000
+QUIET_S = 1.0
+"""Frames of one event come within this."""
+PAID_WITHIN_S = 10.0
+"""Longer than balances lag behind positions where they are polled."""
 
 
 @attrs.frozen
@@ -77,6 +82,8 @@ class FollowerDesk:
     began_at: float = attrs.field(factory=trio.current_time)
     moved_at: dict[Leg, float] = attrs.field(factory=dict)
     """When the view last saw a leg's size change; absent: not since ``began_at`` (R15)."""
+    paid_at: float = -math.inf
+    """When the view last saw the balance change."""
     read_at: float | None = None
     """When the account was last read by REST."""
     stopping: bool = False
@@ -112,6 +119,17 @@ class FollowerDesk:
         """Tell whether a limit of the follower is about its equity."""
         limits = self.settings.limits
         return any(it is not None for it in (limits.daily_loss, limits.max_drawdown, limits.min_equity))
+
+    def is_settled(self) -> bool:
+        """Tell whether balance and positions are of one moment.
+
+        A venue tells of them apart: what was realised between the two would count twice, or not at all.
+        """
+        moved_at = max(self.moved_at.values(), default=-math.inf)
+        quiet_s = trio.current_time() - max(moved_at, self.paid_at)
+        if quiet_s < QUIET_S or self.unknown_orders.total():
+            return False
+        return self.paid_at >= moved_at - QUIET_S or quiet_s >= PAID_WITHIN_S
 
     def watch_equity(self) -> None:
         """Look at the equity: one that breaks a limit lets the follower only close from now on."""
@@ -229,6 +247,17 @@ class FollowerDesk:
             if self.view.size(leg) != size:
                 self.moved_at[leg] = trio.current_time()
 
+    def take_wallet(self, report: WalletReport) -> None:
+        """Take balances into the view, and note whether they changed."""
+        before = self.view.wallet
+        self.view.apply_wallet(report)
+        self._note_payment(before)
+
+    def _note_payment(self, before: WalletReport | None) -> None:
+        after = self.view.wallet
+        if before is None or after is None or before.wallet_balance != after.wallet_balance:
+            self.paid_at = trio.current_time()
+
     async def read_symbol(self, symbol: str) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""
         self.take_positions(await self.gateway.positions_of(symbol))
@@ -240,7 +269,9 @@ class FollowerDesk:
         for symbol in self.view.missing_from(snapshot):
             await self.read_symbol(symbol)
         sizes = {row.leg: self.view.size(row.leg) for row in snapshot.positions}
+        wallet = self.view.wallet
         agreed = self.view.apply_snapshot(snapshot, self.board.instruments)
+        self._note_payment(wallet)
         now = self.read_at = trio.current_time()
         self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
         self.tell_news()

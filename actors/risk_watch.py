@@ -1,5 +1,7 @@
 """Watches what a follower has lost, and keeps it: a broken limit outlives the process (R9)."""
 
+from collections.abc import Callable
+
 import trio
 
 from actors.events import TroubleMet
@@ -16,8 +18,10 @@ EVERY_S = 1.0
 class RiskWatch:
     """Looks at the equity every second, of a follower whose limits ask for it."""
 
-    def __init__(self, desk: FollowerDesk) -> None:
+    def __init__(self, desk: FollowerDesk, *, is_busy: Callable[[], bool]) -> None:
+        """Watch the account of ``desk``; ``is_busy`` tells whether a copy is at work there."""
         self._desk = desk
+        self._is_busy = is_busy
         self._is_watching = False
 
     def begin(self, nursery: trio.Nursery) -> None:
@@ -42,13 +46,19 @@ class RiskWatch:
 
     async def keep(self) -> None:
         """Look at the equity and write what has changed since it was last written."""
-        self._desk.watch_equity()
+        self._look()
         await _write(self._desk)
+
+    def _look(self) -> None:
+        """Look at the equity where it is of one moment; the first of a follower is taken as it is."""
+        is_first = self._desk.equity_record is None and not self._is_busy()
+        if is_first or (self._desk.is_settled() and not self._is_busy()):
+            self._desk.watch_equity()
 
     async def _watch_while_limited(self) -> None:
         desk = self._desk
         while desk.watches_equity:
-            desk.watch_equity()
+            self._look()
             if desk.breach_unkept or desk.day_unkept:
                 await _write(desk)
             await trio.sleep(EVERY_S)

@@ -23,7 +23,7 @@ async def test_flattening_adopting_and_broken_limits_outlive_a_kill(
         world.trade("BTCUSDT", "0.5")
         await world.settled()
         world.core("carol").trade("carol", "BTCUSDT", D("0.2"))
-        await trio.sleep(3)
+        await trio.sleep(11)
         world.venue.set_price("BTCUSDT", D("59000"))
         await trio.sleep(3)
         adopted = await world.engine.followers["carol"].ask(AdoptPosition(symbol="BTCUSDT"), timeout_s=5)

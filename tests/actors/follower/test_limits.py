@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from actors.events import FollowerStateChanged, RiskLimitBreached
 from actors.messages import CrashNow
+from exchanges.sandbox import FaultKind
 from model.reasons import Reason
 from model.settings import FollowerMode, Limits
 from tests.world import Cast, World, fixed_ratio, open_world
@@ -30,6 +31,7 @@ async def lost(world: World, price: str) -> None:
     """Open half a bitcoin, and let the market move against it."""
     world.trade("BTCUSDT", "0.5")
     await world.settled()
+    await trio.sleep(11)  # balance and positions are of one moment
     world.venue.set_price("BTCUSDT", D(price))
     await trio.sleep(3)
 
@@ -117,6 +119,7 @@ async def test_who_is_resumed_is_measured_from_there(tmp_path: Path, autojump_cl
         await world.start_engine()
         await world.ready()
         again = mode(world)
+        await trio.sleep(11)
         world.venue.set_price("BTCUSDT", D("58000"))
         await trio.sleep(3)
 
@@ -191,6 +194,7 @@ async def test_a_paused_follower_stays_paused_and_is_judged_when_it_is_resumed(
         world.order("alice", FollowerMode.ACTIVE)
         world.trade("ETHUSDT", "1")
         await world.settled()
+        await trio.sleep(2)
 
         assert paused is FollowerMode.PAUSED
         assert mode(world) is FollowerMode.CLOSE_ONLY
@@ -258,3 +262,43 @@ async def test_the_position_beyond_the_last_that_is_allowed_is_not_opened_and_an
         sizes = [world.size("alice", symbol) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")]
         assert world.copies("alice")[2].reason is Reason.LIMIT_POSITIONS
         assert sizes == [D("0.2"), D(0), D(20)]
+
+
+async def test_a_loss_that_is_told_before_its_position_is_gone_is_not_counted_twice(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    limits = {"daily_loss": D(800), "max_drawdown": D(800)}
+    async with open_world(tmp_path, limited(**limits)) as world:
+        await lost(world, "59000")  # about 500, still open
+        world.core("alice").faults.add(FaultKind.DELAY_FRAME, account="alice", topic="position*", seconds=2.0)
+        world.close("BTCUSDT")
+        await trio.sleep(0.5)
+        during = D((await world.status("alice")).equity or "NaN")
+        await world.settled()
+        world.core("alice").faults.clear()
+        await trio.sleep(100)
+        after = D((await world.status("alice")).equity or "NaN")
+
+        assert during < after - 400  # the view has it twice
+        assert mode(world) is FollowerMode.ACTIVE
+        assert not world.seen(RiskLimitBreached)
+
+
+async def test_what_is_lost_while_copies_go_on_is_judged_between_them(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, limited(venue, daily_loss=D(400))) as world:
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        world.venue.set_price("BTCUSDT", D("59000"))
+        await trio.sleep(1.5)
+        refused: list[Reason | None] = []
+        for _ in range(20):  # never quiet for ten seconds
+            world.trade("BTCUSDT", "-0.01")
+            world.trade("ETHUSDT", "0.1")
+            await trio.sleep(4)
+            refused.append(world.copies("alice")[-1].reason)
+
+        assert mode(world) is FollowerMode.CLOSE_ONLY
+        assert world.size("alice", "ETHUSDT") == 0  # the gate held what the mode did not yet
+        assert set(refused) == {Reason.LIMIT_DAILY_LOSS}
