@@ -8,7 +8,7 @@ from actors.events import KeyAccepted, KeyRefused, TroubleMet
 from actors.follower_desk import FollowerDesk
 from actors.messages import KeyStatus
 from exchanges.errors import ExchangeError, RateLimited
-from exchanges.key_verdict import KeyVerdict, ask_verdict
+from exchanges.key_verdict import KeyVerdict, ask_verdict, in_words
 from model.key_check import DAY_MS, Role
 from model.key_standing import KeyStanding, remembered_standing
 from model.ledger import LedgerUnreachable
@@ -110,9 +110,9 @@ class KeyWatch:
 
     def _could_not(self, error: ExchangeError) -> float:
         self._failures += 1
-        self._trouble = str(error)
+        self._trouble = in_words(error)
         self._desk.bus.publish(
-            TroubleMet(where=self._desk.settings.name, what=f"its key cannot be checked: {error}")
+            TroubleMet(where=self._desk.settings.name, what=f"its key cannot be checked: {in_words(error)}")
         )
         wait_s = min(RETRY_S_MAX, RETRY_S_BASE * 2.0 ** min(self._failures, 20))
         told_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0

@@ -11,7 +11,7 @@ from actors.messages import AskedToCrash, CrashNow, KeyStatus
 from actors.runtime import TrioActor
 from exchanges.clock import Clock
 from exchanges.errors import ExchangeError, RateLimited
-from exchanges.key_verdict import KeyVerdict, ask_verdict
+from exchanges.key_verdict import KeyVerdict, ask_verdict, in_words
 from exchanges.port import AccountGateway
 from model import key_check
 from model.key_check import DAY_MS, Role
@@ -134,8 +134,10 @@ class MasterKey(TrioActor):
 
     def _could_not(self, error: ExchangeError) -> float:
         self._failures += 1
-        self._desk.trouble = str(error)
-        self._bus.publish(TroubleMet(where=MASTER, what=f"the master's key cannot be checked: {error}"))
+        self._desk.trouble = in_words(error)
+        self._bus.publish(
+            TroubleMet(where=MASTER, what=f"the master's key cannot be checked: {in_words(error)}")
+        )
         wait_s = min(RETRY_S_MAX, RETRY_S_BASE * 2.0 ** min(self._failures, 20))
         return max(wait_s, error.retry_after_s if isinstance(error, RateLimited) else 0.0)
 

@@ -1,10 +1,16 @@
 """One check of one key: what its venue says, judged; and what a refusal to answer means (section 4)."""
 
+import re
+
 import attrs
 
-from exchanges.errors import MalformedMessage, RequestRejected
+from exchanges.errors import ExchangeError, MalformedMessage, RequestRejected
 from exchanges.port import AccountGateway
 from model.key_check import Finding, KeyReport, Role, Severity, judge_key
+
+WORDS_MAX = 160
+_TOKEN = re.compile(r"[A-Za-z0-9+/=_.:%&?-]{16,}")
+"""Longer than a word: keys have 18 characters and more."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,13 +40,13 @@ async def ask_verdict(
     except RequestRejected as error:
         return _refused(
             "not_taken",
-            f"the venue does not take the key: {error}",
+            f"the venue does not take the key: {in_words(error)}",
             "see that it exists, is bound to this host's address and is of this network; or apply another",
         )
     except MalformedMessage as error:
         return _refused(
             "unreadable",
-            f"what the venue says of the key cannot be read: {error}",
+            f"what the venue says of the key cannot be read: {in_words(error)}",
             "make a new key that may only trade; if that is refused too, report it",
         )
     findings = judge_key(
@@ -52,6 +58,14 @@ async def ask_verdict(
         dry_run=dry_run,
     )
     return KeyVerdict(report=report, findings=findings)
+
+
+def in_words(error: ExchangeError) -> str:
+    """Return what an error says, short, and without what looks like a key, a signature or an address.
+
+    A verdict is kept and shown, and venues repeat in their answers what they were sent.
+    """
+    return _TOKEN.sub("***", str(error))[:WORDS_MAX]
 
 
 def _refused(code: str, what: str, cure: str) -> KeyVerdict:

@@ -8,7 +8,7 @@ import trio
 
 from exchanges.clock import Clock
 from exchanges.errors import ExchangeError, RequestRejected
-from exchanges.key_verdict import ask_verdict
+from exchanges.key_verdict import ask_verdict, in_words
 from exchanges.port import AccountGateway, Venue
 from model.account import AccountSnapshot
 from model.amounts import format_decimal
@@ -120,7 +120,7 @@ async def _check(
     try:
         gateway = venue.account(subject.credentials)
     except RequestRejected as error:
-        return _refused(subject, "no_key", str(error), "apply the follower again with keys of its venue")
+        return _refused(subject, "no_key", in_words(error), "apply the follower again with keys of its venue")
     try:
         with trio.fail_after(ACCOUNT_S_MAX):
             return await _ask(subject, gateway, terms, offset_ms)
@@ -152,7 +152,7 @@ async def _ask(subject: Subject, gateway: AccountGateway, terms: Terms, offset_m
             findings += unread
             mode = verdict.report.position_mode or await gateway.position_mode(PROBE)
         except ExchangeError as error:
-            trouble = f"positions and balances: {error}"
+            trouble = f"positions and balances: {in_words(error)}"
     judged = _verdict_of(findings)
     return Checked(
         subject=subject,
@@ -174,7 +174,7 @@ async def _read(
     try:
         snapshot = await gateway.snapshot()
     except RequestRejected as error:
-        what = f"positions and balances cannot be read: {error}"
+        what = f"positions and balances cannot be read: {in_words(error)}"
         cure = "let the key read orders, positions and the wallet"
         return None, (Finding(severity=Severity.REFUSE, code="unread", what=what, cure=cure),)
     if _equity(snapshot) is not None or report.unknown_equity:
@@ -203,4 +203,4 @@ def _refused(subject: Subject, code: str, what: str, cure: str) -> Checked:
 
 
 def _words(error: Exception) -> str:
-    return f"no answer within {ACCOUNT_S_MAX:g} s" if isinstance(error, trio.TooSlowError) else str(error)
+    return in_words(error) if isinstance(error, ExchangeError) else f"no answer within {ACCOUNT_S_MAX:g} s"

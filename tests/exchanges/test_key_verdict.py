@@ -9,7 +9,7 @@ import pytest
 from trio.testing import MockClock
 
 from exchanges.errors import OutcomeUnknown, RequestNotSent
-from exchanges.key_verdict import KeyVerdict, ask_verdict
+from exchanges.key_verdict import KeyVerdict, ask_verdict, in_words
 from exchanges.sandbox import FaultKind
 from exchanges.sandbox.hyperliquid.signing import address_of
 from model.key_check import DAY_MS, Role, Severity, is_refused
@@ -156,6 +156,22 @@ async def test_a_key_that_the_venue_does_not_know_is_refused(
 
     assert refused(unknown) == refused(forged) == {"not_taken"}
     assert unknown.report is None
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("API key is invalid.", "API key is invalid."),
+        (
+            "Signature is not valid: GET /sapi/v1/account/apiRestrictions?timestamp=1&signature=00ff00ff00ff",
+            "Signature is not valid: GET ***",
+        ),
+        ("origin_string[1700000000000KEYKEYKEYKEYKEY5000]", "origin_string[***]"),
+        ("word " * 100, ("word " * 100)[:160]),
+    ],
+)
+def test_what_a_venue_sends_back_is_not_kept(said: str, told: str) -> None:
+    assert in_words(OutcomeUnknown(said)) == told
 
 
 @pytest.mark.parametrize("venue", ["bybit", "binance", "hyperliquid"])
