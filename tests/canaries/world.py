@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from model.ledger.secrets import generate_key
+from tests.supervision.cli.test_process import listens
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "from supervision.cli import main; main()"
@@ -157,7 +158,7 @@ def running_engine(world: World) -> Iterator[subprocess.Popen[str]]:
             cwd=world.directory,
         )
         try:
-            until(lambda: world.socket.exists() or engine.poll() is not None)
+            until(lambda: listens(world.socket) or engine.poll() is not None)
             yield engine
             engine.send_signal(signal.SIGTERM)
             engine.wait(WAIT_S)

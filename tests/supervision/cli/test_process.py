@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from model.ledger import open_database
 from model.ledger.bulk import run_sql
 from supervision.cli.app import run_command
+from supervision.control.socket_file import connectable
 
 SECRETS = {
     "MASTER_API_KEY": "master-key-1",
@@ -63,13 +65,24 @@ def ended(*arguments: str, **options: Any) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def listens(path: Path) -> bool:
+    """Tell whether somebody takes connections there: the file alone is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        try:
+            with connectable(path) as name:
+                caller.connect(name)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 @pytest.fixture
 def engine(live: Path) -> Iterator[subprocess.Popen[str]]:
     """Yield an engine that answers on its socket."""
     assert run_command(["followers", "apply", "followers.toml", "--offline"]) == 0
     process = command("run")
     deadline = time.monotonic() + START_S
-    while not (live / "run" / "copytrader.sock").exists():
+    while not listens(live / "run" / "copytrader.sock"):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
