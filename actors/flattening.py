@@ -73,11 +73,13 @@ class Flattening:
         if self._running:
             return
         self._running = True
-        self._told_at = trio.current_time() + WAITING_AFTER_S - WAITING_EVERY_S
-        self._tell("started")
         try:
-            if not await self._until_flat():
-                await self._give_up()
+            while self._is_wanted:
+                self._told_at = trio.current_time() + WAITING_AFTER_S - WAITING_EVERY_S
+                self._tell("started")
+                if await self._until_flat():
+                    return
+                await self._give_up()  # and begin again, should it be wanted again by then
         finally:
             self._running = False
 

@@ -9,7 +9,7 @@ import trio
 import trio.lowlevel
 
 from actors.runtime import TrioActor
-from model.ledger import LedgerUnreachable
+from model.ledger import LedgerUnreachable, RequestRow
 from model.settings import FollowerMode, Join
 from supervision.control import ConfirmationRequired, Conflict, NotFound
 from supervision.control.methods import CALLER, Caller
@@ -336,3 +336,27 @@ async def test_who_holds_what_is_ours_does_not_run_dry(tmp_path: Path, autojump_
         assert house.account("alice").size("BTCUSDT") == 0
         assert of(await house.call("status"), "alice")["dry_run"] is True
         assert (await house.call("followers.get", name="alice"))["dry_run"] is True
+
+
+@pytest.mark.parametrize("method", ["followers.adopt", "followers.join", "pause", "followers.close_only"])
+async def test_a_call_that_was_written_and_not_done_is_done_when_it_is_repeated(
+    tmp_path: Path, autojump_clock: Clock, method: str
+) -> None:
+    """The process died between the ledger's write and the act."""
+    params: dict[str, Any] = {"name": "alice"}
+    if method == "followers.adopt":
+        params |= {"symbol": "BTCUSDT", "position_idx": None, "join": "next"}
+    if method == "followers.join":
+        params |= {"join": "now"}
+    async with engine_house(tmp_path, make_row("alice")) as house:
+        await house.until_ready()
+        await copied(house)
+        house.store.begin_request(
+            RequestRow(request_id="r", method=method, parameters=params, reason="", received_at_ms=1)
+        )
+
+        first = await house.call(method, request_id="r", **params)
+        again = await house.call(method, request_id="r", **params)
+
+        assert first["name"] == "alice"
+        assert again == first

@@ -224,6 +224,28 @@ async def test_a_follower_that_crashes_in_the_middle_goes_on(
         assert not world.sent_twice()
 
 
+async def test_an_operator_who_resumes_and_thinks_again_gets_it_flat(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.trade("BTCUSDT", "0.5")
+        world.trade("ETHUSDT", "2")
+        await world.settled()
+        world.core("alice").faults.add(FaultKind.REJECT, account="alice", code=110079, count=4)
+        for pause_s in (1.0, 0.0, 0.01, 0.0):
+            world.order("alice", FollowerMode.FLATTENING)
+            await trio.sleep(pause_s)
+            world.order("alice", FollowerMode.ACTIVE)
+            await trio.sleep(pause_s / 10)
+        world.order("alice", FollowerMode.FLATTENING)
+        await paused(world)
+
+        assert (world.size("alice"), world.size("alice", "ETHUSDT")) == (0, 0)
+        assert told(world)[-1] == "done"
+        assert CopyState.CLAIMED not in {copy.state for copy in world.copies("alice")}
+        assert not world.sent_twice()
+
+
 async def test_an_operator_who_resumes_meanwhile_ends_it(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with open_world(tmp_path, Cast()) as world:
         world.trade("BTCUSDT", "0.5")
