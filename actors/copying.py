@@ -213,7 +213,9 @@ class Copying:
 
     def _must_stop_here(self, decision: Decision) -> bool:
         """Tell whether the copy stays open: it waits for a pause, a key or the next start."""
-        if decision.reason is Reason.PAUSED or not decision.situation.key.may_reduce:
+        if decision.reason in (Reason.PAUSED, Reason.ENGINE_STOPPING):
+            return True
+        if not decision.situation.key.may_reduce:
             return True
         return self._desk.stopping and self._tries > 0 and bool(decision.drafts)
 

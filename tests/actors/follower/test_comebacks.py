@@ -219,3 +219,24 @@ async def test_what_an_order_filled_while_nobody_listened_is_ours_though_its_fra
 
         assert world.size("alice") == 0
         assert not world.sent_twice()
+
+
+async def test_what_a_drain_held_back_is_done_after_the_next_start(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """The closing half of a flip settles while the engine stops; its opening half waits for the next one."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        faults = world.core("alice").faults
+        faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=1.0, count=1)
+        world.trade("BTCUSDT", "-0.5")
+        await world.until(lambda: len(world.core("alice").ledger.of("alice")) == 2)
+        await world.stop_engine()
+        stopped_at = world.size("alice")
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert (stopped_at, world.size("alice")) == (D(0), D("-0.3"))
+        assert not world.sent_twice()
