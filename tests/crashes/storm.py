@@ -28,6 +28,11 @@ class Storm:
         if step:
             core.trade(MASTER, symbol, step)
 
+    def held(self) -> list[str]:
+        """Return the symbols in which the master holds anything."""
+        account = self.town.market.core.account(MASTER)
+        return [symbol for symbol in UNITS if account.size(symbol, 0)]
+
     async def blow(self, changes: int, every_s: float) -> None:
         """Move so many times."""
         for _ in range(changes):

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from exchanges.clock import SystemClock
-from exchanges.sandbox import SandboxDescription, build_venue, describe_account
+from exchanges.sandbox import LedgerRow, SandboxDescription, build_venue, describe_account
 from model.ledger.secrets import generate_key
 from supervision.private_files import write_new_file
 from tests.houses import VENUES, House, bybit_house, mirror_prices
@@ -76,9 +76,13 @@ class Town:
         """Where the master trades."""
         return self.houses[0]
 
+    def arrivals(self) -> list[LedgerRow]:
+        """Return every order of a follower that has arrived so far."""
+        return [row for house in self.houses for row in house.core.ledger if row.account != MASTER]
+
     def orders(self) -> int:
         """Return how many orders of followers have arrived so far."""
-        return sum(row.account != MASTER for house in self.houses for row in house.core.ledger)
+        return len(self.arrivals())
 
 
 def build_town(directory: Path, residents: Sequence[Resident] = RESIDENTS) -> Town:
