@@ -34,7 +34,7 @@ class BinanceSandbox:
     """Speaks Binance's USD-M protocol over a venue core.
 
     ``enforce_limits`` refuses what exceeds the published budgets per IP (429, then 418) and account (-1015).
-    ``desk``, ``queries``, ``feed`` and ``modes`` have what else a test may turn.
+    ``desk``, ``queries``, ``states``, ``feed`` and ``modes`` have what else a test may turn.
     """
 
     def __init__(self, venue: SandboxVenue, *, enforce_limits: bool = False) -> None:
@@ -47,12 +47,13 @@ class BinanceSandbox:
         # The feed is told of everything before whoever answers: events come before the answer, or with it.
         self.feed = UserFeed(venue, records, self.modes, self.keys)
         self.desk.placed = self.feed.accepted
+        self.states = States(venue, self.modes)
         desks = Desks(
             market=market,
             orders=self.desk,
             queries=self.queries,
             settings=SettingDesk(venue, self.modes),
-            states=States(venue, self.modes),
+            states=self.states,
             modes=self.modes,
             keys=self.keys,
             feed=self.feed,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from exchanges.sandbox.account import Account
 from exchanges.sandbox.binance.figures import Figures, asset_row, balance_row, totals_row
 from exchanges.sandbox.binance.modes import Modes
+from exchanges.sandbox.binance.replicas import Replicas
 from exchanges.sandbox.binance.wire import (
     ASSET,
     POSITION_SIDES,
@@ -15,7 +16,6 @@ from exchanges.sandbox.binance.wire import (
     number,
     open_notional,
 )
-from exchanges.sandbox.events import VenueEvent, WalletChanged
 from exchanges.sandbox.listing import Listing, notional_max_at
 from exchanges.sandbox.position import Position
 from exchanges.sandbox.venue import SandboxVenue
@@ -23,13 +23,12 @@ from model.amounts import ZERO
 
 
 class States:
-    """All figures at the current marks; single-asset margin in USDT."""
+    """All figures at the current marks; single-asset margin in USDT. ``replicas`` may lag."""
 
     def __init__(self, venue: SandboxVenue, modes: Modes) -> None:
         self._venue = venue
         self._modes = modes
-        self._wallet_moved_ms: dict[str, int] = {}
-        venue.subscribe(self._hear)
+        self.replicas = Replicas(venue)
 
     def positions(self, account: Account, symbol: str | None) -> list[Row]:
         """Return positionRisk v3: only symbols with a position or an order."""
@@ -43,7 +42,7 @@ class States:
         return [
             self._position_v2(account, leg, self._venue.listing(it))
             for it in symbols
-            for leg in account.legs(it)
+            for leg in self.replicas.of(account).legs(account, it)
         ]
 
     def account(self, account: Account) -> Row:
@@ -51,14 +50,14 @@ class States:
         figures = self._figures(account)
         return {
             **totals_row(figures),
-            "assets": [asset_row(figures, self._wallet_moved_ms.get(account.name, 0))],
+            "assets": [asset_row(figures, self.replicas.of(account).moved_ms)],
             "positions": [self._account_position(account, leg) for leg in self._shown(account, None)],
         }
 
     def balances(self, account: Account) -> list[Row]:
         """Return balance v3: one asset."""
         figures = self._figures(account)
-        return [balance_row(figures, account.uid, self._wallet_moved_ms.get(account.name, 0))]
+        return [balance_row(figures, account.uid, self.replicas.of(account).moved_ms)]
 
     def config(self, account: Account) -> Row:
         """Return accountConfig."""
@@ -115,13 +114,14 @@ class States:
 
     def _shown(self, account: Account, symbol: str | None) -> list[Position]:
         """A hedged symbol shows its legs that are not flat; both when it has orders only."""
-        held = {leg.symbol for leg in account.open_positions()}
+        holdings = self.replicas.of(account)
+        held = {leg.symbol for leg in holdings.open_positions()}
         waiting = {order.intent.symbol for order in account.open_orders.values()}
         shown = []
         for it in sorted(held | waiting):
             if symbol is None or it == symbol:
-                legs = [leg for leg in account.legs(it) if leg.size]
-                shown += legs or list(account.legs(it))
+                legs = holdings.legs(account, it)
+                shown += [leg for leg in legs if leg.size] or legs
         return shown
 
     def _position(self, account: Account, leg: Position) -> Row:
@@ -201,21 +201,18 @@ class States:
     def _notional_max(self, account: Account, symbol: str) -> Decimal:
         return notional_max_at(self._venue.listing(symbol), account.leverage(symbol)) or ZERO
 
-    def _hear(self, event: VenueEvent) -> None:
-        if isinstance(event, WalletChanged):
-            self._wallet_moved_ms[event.account.name] = self._venue.booked_ms()
-
     def _figures(self, account: Account) -> Figures:
         """Add up margins at the marks: what waits counts by the larger side of each symbol."""
-        balance = self._venue.balance(account)
-        held = [self.margins(account, leg) for leg in account.open_positions()]
+        holdings = self.replicas.of(account)
+        legs = holdings.open_positions()
+        held = [self.margins(account, leg) for leg in legs]
         waiting = [
             max(open_notional(account, symbol)) / account.leverage(symbol)
             for symbol in {order.intent.symbol for order in account.open_orders.values()}
         ]
         return Figures(
-            wallet=balance.wallet,
-            unrealised=balance.unrealised,
+            wallet=holdings.wallet,
+            unrealised=sum((leg.unrealised(self._venue.mark(leg.symbol)) for leg in legs), ZERO),
             held=sum((initial for initial, _ in held), ZERO),
             waiting=sum(waiting, ZERO),
             maintenance=sum((maintenance for _, maintenance in held), ZERO),

@@ -156,6 +156,24 @@ async def test_an_account_adds_up(world: World, autojump_clock: MockClock) -> No
     assert [row["symbol"] for row in account["positions"]] == ["BTCUSDT", "ETHUSDT"]
 
 
+async def test_reads_may_lag_behind_what_has_happened(world: World, autojump_clock: MockClock) -> None:
+    world.face.states.replicas.lag_ms = 1_500
+    first = await world.get("/fapi/v3/positionRisk")
+    await world.place(quantity="0.1")
+    await trio.sleep(1)
+    before = await world.get("/fapi/v3/positionRisk"), await world.get(BALANCE)
+    await trio.sleep(1)
+    await world.place(quantity="0.1")
+    after = await world.get("/fapi/v3/positionRisk"), await world.get(BALANCE)
+    await trio.sleep(2)
+    (last,) = await world.get("/fapi/v3/positionRisk")
+
+    assert (first, before[0], before[1][0]["balance"]) == ([], [], "10000.00000000")
+    assert [row["positionAmt"] for row in after[0]] == ["0.1"]
+    assert (after[1][0]["balance"], after[1][0]["crossUnPnl"]) == ("9997.00000000", "0.00000000")
+    assert last["positionAmt"] == "0.2"
+
+
 async def test_flat_rows_are_in_the_old_answer_alone(world: World, autojump_clock: MockClock) -> None:
     new = await world.get("/fapi/v3/positionRisk")
     old = await world.get("/fapi/v2/positionRisk", symbol="BTCUSDT")
