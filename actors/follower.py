@@ -195,7 +195,7 @@ class Follower(TrioActor):
                 view.heard_at = now
             case StreamUp():
                 view.heard_at = now
-                view.snapshot_agreed = False
+                desk.stream_came_up()
                 self._refresh_wanted.set()
             case StreamDown():
                 view.heard_at = None
@@ -529,9 +529,9 @@ class Follower(TrioActor):
         """Read the account when the stream came up and at least every 60 s, spread out (R21)."""
         share = sum(self._desk.settings.name.encode()) % 100 / 100
         while True:
-            self._refresh_wanted = trio.Event()
             with trio.move_on_after(SNAPSHOT_S * (1 - SNAPSHOT_SPREAD * (1 - share))):
                 await self._refresh_wanted.wait()
+            self._refresh_wanted = trio.Event()
             await self._refresh()
 
     async def _refresh(self) -> None:

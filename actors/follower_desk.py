@@ -96,6 +96,8 @@ class FollowerDesk:
     unconfirmed: Counter[Leg] = attrs.field(factory=Counter)
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
+    _streams: int = 0
+    """How many streams have come up."""
     _news: trio.Event = attrs.field(factory=trio.Event)
 
     def tell_news(self) -> None:
@@ -263,8 +265,14 @@ class FollowerDesk:
         self.take_positions(await self.gateway.positions_of(symbol))
         self.tell_news()
 
+    def stream_came_up(self) -> None:
+        """Note that only a snapshot read from now on tells what the stream did not (R14)."""
+        self._streams += 1
+        self.view.snapshot_agreed = False
+
     async def read_account(self) -> bool:
         """Read positions and wallet by REST into the view; return whether it had agreed (R21)."""
+        streams = self._streams
         snapshot = await self.gateway.snapshot()
         for symbol in self.view.missing_from(snapshot):
             await self.read_symbol(symbol)
@@ -272,6 +280,8 @@ class FollowerDesk:
         wallet = self.view.wallet
         agreed = self.view.apply_snapshot(snapshot, self.board.instruments)
         self._note_payment(wallet)
+        if self._streams != streams:  # what happened between this read and the stream is known by neither
+            self.view.snapshot_agreed = False
         now = self.read_at = trio.current_time()
         self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
         self.tell_news()

@@ -88,10 +88,13 @@ class BinanceAccount:
     async def snapshot(self) -> AccountSnapshot:
         """Read open positions, wallet and what they need to be understood, at the same time.
 
-        Costs a weight of 10, and of 10 more while no stream tells of changes.
+        A stream that has just begun did not hear what happened before it, and a read may not know yet: it
+        waits until it does. Costs a weight of 10, and of 10 more while no stream tells of changes.
         """
         config = await self._config()
         await self._catalogue.read_tiers_once(self._rest)
+        if self._memory.stream_is_live:
+            await trio.sleep_until(self._memory.stream_began_at + READS_LAG_MS / 1000)
         began = trio.current_time()
         positions, balances = await _both(
             partial(self._positions, (), began, Urgency.READ),

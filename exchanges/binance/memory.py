@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import attrs
+import trio
 
 from exchanges.binance.wire import AccountConfig
 from model.account import PositionReport, WalletReport
@@ -26,6 +27,7 @@ class AccountMemory:
     leverages: dict[str, Decimal] = attrs.field(factory=dict)
     """By symbol; kept only while a stream would tell of a change."""
     stream_is_live: bool = False
+    stream_began_at: float = float("-inf")
     pool_changed_ms: int = 0
     """Since when the wallet is what it is: USDT alone, or every asset together. Zero: as far as is known."""
     _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
@@ -46,7 +48,7 @@ class AccountMemory:
 
     def stream_began(self) -> None:
         """Changes are told from now on; what was known before may have changed unseen."""
-        self.stream_is_live = True
+        self.stream_is_live, self.stream_began_at = True, trio.current_time()
         self.leverages.clear()
 
     def stream_ended(self) -> None:

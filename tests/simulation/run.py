@@ -21,6 +21,7 @@ from trio.testing import MockClock
 from actors.mark_stream import CLOCK_REFRESH_S
 from actors.messages import CrashNow
 from exchanges.sandbox import Fault, FaultKind, Liquidity, SandboxDescription
+from exchanges.sandbox.binance import BinanceSandbox
 from model.amounts import use_money_context
 from model.copy import CopyState
 from model.reasons import Reason
@@ -38,6 +39,7 @@ CONVERGES_WITHIN_S = 60.0
 STEP_S = 0.5
 ARRIVAL_POLL_S = 0.002
 RATE_STOP_S = 60.0
+READS_LAG_MS = (0, 400, 1_500)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
 ZERO = Decimal(0)
@@ -114,6 +116,7 @@ class Run:
             world.store.database = self.outage = Outage(world.store.database)
             self.books = Books(world=world, cast=schedule.cast, directory=self._directory, tell=self._tell)
             self.books.watch()
+            self._let_reads_lag(world)
             self.violations = self.books.violations
             if self._tell:
                 world.events = Story()
@@ -122,6 +125,14 @@ class Run:
             finally:
                 self._write_log(world)
                 self.books.close()
+
+    def _let_reads_lag(self, world: World) -> None:
+        """Where a venue's reads may be behind its events, they are, in two runs of three."""
+        for house in world.houses:
+            face = house.server._face
+            if isinstance(face, BinanceSandbox):
+                lag_ms = READS_LAG_MS[self.schedule.seed % len(READS_LAG_MS)]
+                face.states.replicas.lag_ms = face.queries.visible_after_ms = lag_ms
 
     async def _go_through(self, world: World) -> None:
         await world.start_engine()

@@ -93,6 +93,25 @@ async def test_a_fill_that_no_stream_shows_is_read_until_it_shows(
     assert world.size("alice") == D("0.2")
 
 
+async def test_an_engine_that_starts_before_reads_have_caught_up_waits_for_them(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Found by simulation: killed just after an order, it read the account without it, and opened again."""
+    async with open_world(tmp_path, alice()) as world:
+        face(world).states.replicas.lag_ms = 1_500
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        sizes = [row.intent.quantity for row in world.core("alice").ledger.of("alice")]
+
+    assert sizes == [D("0.1"), D("0.1")]
+    assert world.size("alice") == D("0.2")
+
+
 async def test_a_position_that_its_owner_closed_by_hand_is_closed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

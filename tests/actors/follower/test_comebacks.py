@@ -179,6 +179,10 @@ async def test_an_overtaken_flip_is_remembered_until_the_next_copy_is_done(
         await world.kill_engine()
         await world.start_engine()
         await world.ready()
+        endpoint = world.house("alice").order_endpoint
+        world.core("alice").faults.add(
+            FaultKind.DELAY_ANSWER, account="alice", endpoint=endpoint, seconds=0.1, count=1
+        )
         world.trade("BTCUSDT", "0.7")
         await world.until(lambda: world.size("alice") == D(0))
         world.trade("BTCUSDT", "-0.5")
