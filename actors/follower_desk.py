@@ -60,6 +60,8 @@ class FollowerDesk:
     symbols: SymbolDesk
     key_mark: str = ""
     """Differs from key to key, and tells nothing of them: an acceptance is of one key."""
+    engine_began_ms: int | None = None
+    """Since when this engine runs, by the wall clock."""
     key: KeyStanding = attrs.field(factory=KeyStanding)
     view: AccountView = attrs.field(factory=AccountView)
     holdings: dict[Leg, Holding] = attrs.field(factory=dict)

@@ -51,8 +51,12 @@ class KeyWatch:
         return f"{self._desk.key_mark}{'-dry' if self._desk.settings.dry_run else ''}"
 
     def remember(self, plain: object) -> None:
-        """Take what an earlier run kept of this follower's key, if it is the same one."""
-        self._desk.key = remembered_standing(plain, self._mark)
+        """Take what the ledger kept of this follower's key, if it is the same one.
+
+        What this very engine has accepted stays so when the actor crashes; it is checked again beside it.
+        """
+        began_ms = self._desk.engine_began_ms
+        self._desk.key = remembered_standing(plain, self._mark, trusted_since_ms=began_ms)
 
     def ask_soon(self) -> int:
         """Check as soon as it is one's turn; return the number of checks made by then."""

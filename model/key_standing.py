@@ -92,10 +92,11 @@ class KeyStanding:
         }
 
 
-def remembered_standing(plain: object, key_mark: str) -> KeyStanding:
-    """Return what an earlier run knew of the key: nothing of another key's, nor of what cannot be read.
+def remembered_standing(plain: object, key_mark: str, *, trusted_since_ms: int | None = None) -> KeyStanding:
+    """Return what was known of the key: nothing of another key's, nor of what cannot be read.
 
-    A refusal is kept as one, an acceptance only as a memory: both are judged anew.
+    A refusal is kept as one, an acceptance only as a memory, but for one that is not older than
+    ``trusted_since_ms``: both are judged anew.
     """
     if not isinstance(plain, Mapping) or plain.get("key") != key_mark:
         return KeyStanding()
@@ -103,8 +104,10 @@ def remembered_standing(plain: object, key_mark: str) -> KeyStanding:
         accepted_at_ms = _moment(plain["accepted_at_ms"])
         if accepted_at_ms is None:
             return KeyStanding()
+        is_of_this_run = trusted_since_ms is not None and accepted_at_ms >= trusted_since_ms
+        accepted = KeyState.ACCEPTED if is_of_this_run else KeyState.REMEMBERED
         return KeyStanding(
-            state=KeyState.REVOKED if plain["refused"] else KeyState.REMEMBERED,
+            state=KeyState.REVOKED if plain["refused"] else accepted,
             findings=tuple(
                 Finding(**{**row, "severity": Severity(row["severity"])}) for row in plain["findings"]
             ),

@@ -102,6 +102,7 @@ class Engine:
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._changing = trio.Lock()
+        self._began_ms = parts.clock.wall_ms()
         self.master_key = MasterKeyDesk(allow_trading_key=parts.allow_trading_key)
         self._master = parts.venues[parts.master_exchange].account(parts.master_credentials)
         first = tuple(account for account in followers if self._open_gateway(account))
@@ -406,4 +407,5 @@ class Engine:
             symbols=self._symbols[settings.exchange],
             mode_moved=partial(self._mode_moved, name),
             key_mark=self._accounts[name].key_mark,
+            engine_began_ms=self._began_ms,
         )

@@ -69,6 +69,14 @@ def test_what_the_next_run_knows(verdicts: list[tuple[Finding, ...]], state: Key
     assert remembered_standing(kept, "another") == KeyStanding()
 
 
+def test_what_was_accepted_since_is_no_mere_memory() -> None:
+    accepted, revoked = after(()).to_plain("m"), after((), (REFUSE,)).to_plain("m")
+
+    states = [remembered_standing(accepted, "m", trusted_since_ms=since).state for since in (1_000, 1_001)]
+    assert states == [KeyState.ACCEPTED, KeyState.REMEMBERED]
+    assert remembered_standing(revoked, "m", trusted_since_ms=0).state is KeyState.REVOKED
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -158,8 +158,9 @@ async def test_an_opening_waits_for_the_check_of_a_restart_and_goes_when_it_is_t
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with open_world(tmp_path, Cast()) as world:
+        await world.stop_engine()
         slow = world.venue.faults.add(FaultKind.DELAY_ANSWER, endpoint=KEY_PATH, account="alice", seconds=3)
-        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await world.start_engine()
         await trio.sleep(1)
         world.trade("BTCUSDT", "0.5")
         await trio.sleep(1)
@@ -170,6 +171,24 @@ async def test_an_opening_waits_for_the_check_of_a_restart_and_goes_when_it_is_t
         assert before == 0
         assert world.size("alice") == D("0.5")
         assert caught_up(world) == [False]
+
+
+async def test_a_follower_that_crashes_opens_at_once_with_a_key_that_this_engine_has_accepted(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        outage = cut_off_checks(world)
+        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await trio.sleep(1)
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        status = await world.status("alice")
+        mend(world, outage)
+        world.account("alice").may_withdraw = True
+        await until_key(world, KeyState.REVOKED, 120)  # it was to be checked again all the same
+
+        assert world.size("alice") == D("0.5")
+        assert (status.state, bool(status.key.trouble)) == ("ready", True)
 
 
 async def test_a_daily_check_that_turns_a_key_bad_stops_openings_and_lets_reductions_go_on(
