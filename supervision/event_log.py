@@ -75,6 +75,9 @@ class LastWords:
                 self.master_live, self.master = live, detail
             case FollowerStateChanged(follower=name, detail=detail):
                 self.followers[name] = detail
+            case FlattenMoved(follower=name, state=state, left=left, detail=detail):
+                waits = f"cannot close {', '.join(left) or 'yet'}: {detail or 'tried on'}"
+                self.followers[name] = waits if state == "waiting" else ""
 
 
 class EventLog:

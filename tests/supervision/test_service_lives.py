@@ -9,7 +9,9 @@ import trio
 import trio.lowlevel
 
 from actors.runtime import TrioActor
+from exchanges.errors import Refusal, RequestRejected
 from model.ledger import LedgerUnreachable, RequestRow
+from model.order import OrderRequest
 from model.settings import FollowerMode, Join
 from supervision.control import ConfirmationRequired, Conflict, NotFound
 from supervision.control.methods import CALLER, Caller
@@ -360,3 +362,26 @@ async def test_a_call_that_was_written_and_not_done_is_done_when_it_is_repeated(
 
         assert first["name"] == "alice"
         assert again == first
+
+
+async def test_status_says_what_a_flattening_waits_for(
+    tmp_path: Path, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(request: OrderRequest) -> None:
+        raise RequestRejected("not now", refusal=Refusal.OTHER)
+
+    async with engine_house(tmp_path, make_row("alice")) as house:
+        await house.until_ready()
+        await copied(house)
+        token = (await previewed(house))["token"]
+        with monkeypatch.context() as patch:
+            patch.setattr(house.account("alice"), "place", refuses)
+            await house.call("followers.flatten", request_id="f", name="alice", token=token)
+            await trio.sleep(30)
+            waiting = of(await house.call("status"), "alice")
+        await paused(house)
+        done = of(await house.call("status"), "alice")
+
+        assert waiting["state"] == "flattening"
+        assert waiting["detail"].startswith("cannot close BTCUSDT:0 0.2: ")
+        assert (done["state"], done["detail"]) == ("paused", "")
