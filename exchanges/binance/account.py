@@ -69,7 +69,17 @@ class AccountParts:
 class BinanceAccount:
     """The gateway of one account; opens nothing before it is asked to."""
 
-    __slots__ = ("_catalogue", "_clock", "_key", "_memory", "_rest", "_stream", "exchange", "orders")
+    __slots__ = (
+        "_catalogue",
+        "_clock",
+        "_config_read",
+        "_key",
+        "_memory",
+        "_rest",
+        "_stream",
+        "exchange",
+        "orders",
+    )
 
     def __init__(self, parts: AccountParts) -> None:
         self.exchange = EXCHANGE
@@ -79,6 +89,7 @@ class BinanceAccount:
         self._rest: BinanceRest = parts.stream.rest
         self._memory: AccountMemory = parts.stream.memory
         self._clock: VenueClock = parts.stream.clock
+        self._config_read = trio.Lock()
         self.orders: OrderEntry = BinanceOrders(parts.orders)
 
     def private_stream(self) -> AbstractAsyncContextManager[BinancePrivateStream]:
@@ -169,15 +180,16 @@ class BinanceAccount:
         await self._rest.aclose()
 
     async def _config(self) -> AccountConfig:
-        """Return the account's settings, read anew when they are old or in doubt."""
+        """Return the account's settings, read anew when old or in doubt; many that ask share a read."""
         memory = self._memory
-        if memory.config is None or trio.current_time() - memory.config_read_at > CONFIG_TRUSTED_S:
-            read_at = trio.current_time()
-            found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=Urgency.OPEN)
-            config = parse_account_config(found)
-            memory.take_config(config, read_at=read_at, read_at_ms=self._clock.venue_ms())
-            return config
-        return memory.config
+        async with self._config_read:
+            if memory.config is None or trio.current_time() - memory.config_read_at > CONFIG_TRUSTED_S:
+                read_at = trio.current_time()
+                found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=Urgency.OPEN)
+                config = parse_account_config(found)
+                memory.take_config(config, read_at=read_at, read_at_ms=self._clock.venue_ms())
+                return config
+            return memory.config
 
     async def _positions(
         self, asked: tuple[tuple[str, str], ...], began: float, urgency: Urgency

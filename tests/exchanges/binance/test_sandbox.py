@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from exchanges.errors import Refusal, RequestRejected
@@ -252,3 +253,14 @@ async def test_a_flat_leg_is_dated_by_the_clock_that_its_read_has_set_right(
     rows = [it for it in told if isinstance(it, PositionReport)]
     assert [row.size for row in rows] == [D("0.01")]
     assert flat.seq <= rows[0].seq
+
+
+async def test_those_who_need_the_accounts_settings_at_once_share_one_read(autojump_clock: MockClock) -> None:
+    async with sandboxed() as house:
+        before = house.face.budgets.headers(None)["X-MBX-USED-WEIGHT-1M"]
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(house.account.positions_of, "BTCUSDT")
+        after = house.face.budgets.headers(None)["X-MBX-USED-WEIGHT-1M"]
+
+    assert int(after) - int(before) == 5 + 5 * 10
