@@ -98,14 +98,16 @@ class SandboxVenue:
 
     def now_ms(self) -> int:
         """Return the venue's own wall clock, its skew included."""
-        return self._clock.wall_ms() + self.faults.clock_skew_ms
+        now_ms = self._clock.wall_ms() + self.faults.clock_skew_ms
+        self._booked_ms = max(self._booked_ms, now_ms)
+        return now_ms
 
     def booked_ms(self) -> int:
-        """Return the time at which something is booked now: the venue's, and never before what was booked.
+        """Return the time at which something is booked now: the venue's, and never one that has passed.
 
         A venue's clock may be set back, its books are in order all the same.
         """
-        self._booked_ms = max(self._booked_ms, self.now_ms())
+        self.now_ms()
         return self._booked_ms
 
     def unique_id(self) -> str:
