@@ -37,6 +37,7 @@ from tests.world import MASTER, Cast, World, open_world
 
 CONVERGES_WITHIN_S = 60.0
 STEP_S = 0.5
+DEAD_LINES_S = 45.0
 ARRIVAL_POLL_S = 0.002
 RATE_STOP_S = 60.0
 READS_LAG_MS = (0, 400, 1_500)
@@ -145,8 +146,9 @@ class Run:
         if self.violations:
             return
         if any(step.act in ("skew", "silence") for step in self.schedule.steps):
-            # Until then the clocks have not been compared, or a line is dead and nobody knows.
-            await trio.sleep(CLOCK_REFRESH_S + STEP_S)
+            # Until then the clocks have not been compared, or a line is dead and nobody knows: a stream
+            # for 25 s, and then a request over another dead line for 15 s more.
+            await trio.sleep(max(CLOCK_REFRESH_S, DEAD_LINES_S) + STEP_S)
         await trio.sleep(self._stopped_s())
         self._trade_afresh()
         await self._converge("after fresh trades", self._off_target)
