@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 
-SEEDS = {"bybit": range(40), "binance": (*range(12), 19, 38, 102), "hyperliquid": range(8)}
+SEEDS = {"bybit": range(40), "binance": (*range(12), 19, 29, 38, 102, 229, 554), "hyperliquid": range(8)}
 """By the venue of the followers; the master is on Bybit. Late ones have found something."""
 
 
