@@ -34,7 +34,9 @@ class BinanceSandbox:
     """Speaks Binance's USD-M protocol over a venue core.
 
     ``enforce_limits`` refuses what exceeds the published budgets per IP (429, then 418) and account (-1015).
-    ``desk``, ``queries``, ``states``, ``feed`` and ``modes`` have what else a test may turn.
+    ``desk``, ``queries``, ``states``, ``feed`` and ``modes`` have what else a test may turn. Not here:
+    conditional (algo), batch and good-till-date orders, self-trade prevention, margin of its own for
+    isolated positions, MARGIN_CALL, and streams other than those of mark prices and of accounts.
     """
 
     def __init__(self, venue: SandboxVenue, *, enforce_limits: bool = False) -> None:
