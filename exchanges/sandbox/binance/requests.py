@@ -65,8 +65,8 @@ class Requests:
     """Lets requests in and carries them out. The answer to an order comes when the order is decided.
 
     Faults name endpoints by method and path, or by the WebSocket's method: ``POST /fapi/v1/order``,
-    ``order.place``; and frames by their event: ``ACCOUNT_UPDATE``. A RATE_LIMIT of status 418 is a ban, of 429
-    the address's weight, of any other the account's orders (-1015).
+    ``order.place``; and frames by their event: ``ACCOUNT_UPDATE``. A RATE_LIMIT of status 418 is a ban,
+    of 429 the address's weight, of any other the account's orders (-1015).
     """
 
     def __init__(self, venue: SandboxVenue, budgets: Budgets) -> None:

@@ -30,7 +30,8 @@ class UserFeed:
         self.events = UserEvents(venue, records, modes)
         self._venue = venue
         self._keys = keys
-        self._sessions: set[UserSession] = set()
+        self._sessions: dict[str, set[UserSession]] = {}
+        """By account: a crowd's orders are no business of everybody's socket."""
         keys.expired = self._expired
         venue.subscribe(self._hear)
 
@@ -39,12 +40,12 @@ class UserFeed:
         session = UserSession(socket, self._venue, is_enveloped=path.startswith(f"{ROOT}/stream"))
         for key, kinds in self._asked(path, socket.query):
             self._listen(session, key, kinds)
-        self._sessions.add(session)
         try:
             while (received := await socket.receive()) is not None:
                 self._take(session, received[0])
         finally:
-            self._sessions.discard(session)
+            for sessions in self._sessions.values():
+                sessions.discard(session)
 
     def accepted(self, record: OrderRecord) -> None:
         """Tell of an order that was taken and has not met the book yet."""
@@ -72,6 +73,7 @@ class UserFeed:
         if key is not None:
             self.events.opened(key.account)
             session.listen(key, kinds)
+            self._sessions.setdefault(key.account.name, set()).add(session)
 
     def _take(self, session: "UserSession", text: str) -> None:
         session.acknowledge(text, lambda stream: self._listen(session, stream, EVERYTHING))
@@ -92,12 +94,12 @@ class UserFeed:
 
     def _tell(self, account: Account, rows: Iterable[Row]) -> None:
         for row in rows:  # made even if nobody listens: making them keeps the books
-            for session in tuple(self._sessions):
+            for session in tuple(self._sessions.get(account.name, ())):
                 session.push(account, row)
 
     def _expired(self, key: ListenKey) -> None:
         row: Row = {"e": "listenKeyExpired", "E": self._venue.now_ms(), "listenKey": key.text}
-        for session in tuple(self._sessions):
+        for session in tuple(self._sessions.get(key.account.name, ())):
             session.push_last(key, row)
 
 
