@@ -487,7 +487,9 @@ class Follower(TrioActor):
         while True:
             try:
                 await self._desk.read_account()
-                break
+                if not self._refresh_wanted.is_set():
+                    break
+                self._refresh_wanted = trio.Event()  # the stream came up meanwhile: what lies between counts
             except ExchangeError as error:
                 self._tell_state("starting", str(error))
                 await trio.sleep(wait_s)
