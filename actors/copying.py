@@ -374,11 +374,14 @@ class Copying:
         """Let reductions of the symbol pass meanwhile, but no opening (R11)."""
         symbol = record.leg.symbol
         self._desk.unknown_orders[symbol] += 1
+        if draft.price is not None:
+            self._desk.unsettled[record.client_order_id] = draft.quantity * draft.price
         try:
             self._lane.give_way(to_full_closes_only=not draft.opens)
             return await settle(self._desk, record, baseline)
         finally:
             self._desk.unknown_orders[symbol] -= 1
+            self._desk.unsettled.pop(record.client_order_id, None)
 
     async def _settled(
         self, goal: Goal, draft: OrderDraft, settled: OrderRecord, size_before: Decimal

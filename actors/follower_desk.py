@@ -95,6 +95,8 @@ class FollowerDesk:
     """Outcomes that an unreachable ledger has still to take (R18)."""
     unknown_orders: Counter[str] = attrs.field(factory=Counter)
     """How many orders of a symbol have no known outcome yet: no opening until then (R11)."""
+    unsettled: dict[str, Decimal] = attrs.field(factory=dict)
+    """The notional of each opening without a known outcome, at its limit, by client order id."""
     unconfirmed: Counter[Leg] = attrs.field(factory=Counter)
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)

@@ -25,7 +25,18 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyS
         fresh=desk.is_fresh(),
         dry_run=desk.settings.dry_run,
         heard_age_s=None if heard_at is None else trio.current_time() - heard_at,
+        exposure_worst_case=_exposure_worst_case(desk),
     )
+
+
+def _exposure_worst_case(desk: FollowerDesk) -> str | None:
+    exposure = sum(desk.unsettled.values(), ZERO)
+    for leg in desk.view.open_legs():
+        mark = desk.board.marks.latest(leg.symbol)
+        if mark is None:
+            return None
+        exposure += abs(desk.view.size(leg)) * mark
+    return format_decimal(exposure)
 
 
 def _leg_status(desk: FollowerDesk, leg: Leg) -> LegStatus:

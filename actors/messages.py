@@ -452,6 +452,11 @@ class FollowerStatus:
     dry_run: bool = False
     heard_age_s: float | None = None
     """Since its private stream last spoke; None: not yet."""
+    exposure_worst_case: str | None = None
+    """USDT: what is held at the mark, and every opening without a known outcome as if it had filled.
+
+    None while a mark is missing.
+    """
 
 
 @attrs.frozen(kw_only=True)

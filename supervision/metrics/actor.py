@@ -109,6 +109,12 @@ class Metrics(TrioActor):
                 (((name, symbol), ratio) for name, symbol, ratio in census.drifts()),
             ),
             await print_samples(
+                "copy_exposure_worst_case",
+                "USDT held at the mark, openings without a known outcome counted as filled.",
+                ("account",),
+                (((name,), exposure) for name, exposure in census.exposures()),
+            ),
+            await print_samples(
                 "http_requests",
                 "REST requests by path and answer.",
                 ("exchange", "endpoint", "outcome"),

@@ -81,6 +81,12 @@ class Census:
             for symbol, ratio in worst.items():
                 yield name, symbol, ratio
 
+    def exposures(self) -> Iterator[tuple[str, float]]:
+        """Yield each follower whose worst-case exposure is known, and that, in USDT."""
+        for name, status in list(self.followers.items()):
+            if status is not None and status.exposure_worst_case is not None:
+                yield name, float(decimal_from_text(status.exposure_worst_case))
+
     def alerts_firing(self) -> Mapping[str, int]:
         """Return how many alerts fire, by severity."""
         firing = dict.fromkeys((severity.value for severity in Severity), 0)

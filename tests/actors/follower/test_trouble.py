@@ -296,3 +296,26 @@ async def test_a_close_beside_an_opening_whose_fill_is_not_seen_yet_does_not_dis
 
         assert world.size("alice") == 0
         assert_nothing_twice(world)
+
+
+async def test_an_opening_without_an_answer_counts_into_the_worst_case(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        faults = world.core("alice").faults
+        faults.add(FaultKind.ERROR_BEFORE, account="alice", endpoint="*realtime*", status=502)
+        faults.add(FaultKind.RESET_AFTER, account="alice", endpoint="order.create", count=1)
+        faults.add(FaultKind.DROP_FRAME, account="alice")
+        world.trade("BTCUSDT", "0.1")
+        await world.until(lambda: world.size("alice") == D("0.2"))
+        await trio.sleep(0.5)
+        unsettled = await world.status("alice")
+        faults.clear()
+        await world.settled()
+        settled = await world.status("alice")
+
+    assert unsettled.unknown_orders == 1
+    assert unsettled.exposure_worst_case == "12060"  # the second 0.1 at its limit, 1 % above
+    assert (settled.unknown_orders, settled.exposure_worst_case) == (0, "12000")

@@ -95,6 +95,7 @@ async def test_a_copying_engine_is_told_in_numbers(
         assert (values["followers,ready"], values["followers,paused"]) == (1, 1)
         assert values["copy_paused,bob"] == 1
         assert values["copy_drift_ratio,alice,BTCUSDT"] == 0.25
+        assert values["copy_exposure_worst_case,alice"] == 0.15 * 50_000
         assert values["db_pool_wait_seconds_sum"] == pytest.approx(0.3)
         assert values["db_query_seconds_sum"] == pytest.approx(0.02)
         assert 0 <= values["master_state_age_seconds"] <= 15
