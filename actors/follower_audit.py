@@ -129,7 +129,7 @@ def _audit_leg(
         joined=all(joined(row, desk.settings) for row in rows),
         holding=desk.holdings.get(leg),
         busy=busy,
-        paused=not (desk.settings.mode.takes_changes and desk.key.state.may_reduce),
+        paused=not desk.may_send(),
         leverage=desk.view.leverages.get(leg.symbol),
         leverage_bounds=bounds,
         changed_at=max(desk.moved_at.get(leg, desk.began_at), *(it.changed_at for it in facing), 0.0),

@@ -137,6 +137,10 @@ class FollowerDesk:
             return False
         return self.paid_at >= moved_at - QUIET_S or quiet_s >= PAID_WITHIN_S
 
+    def may_send(self) -> bool:
+        """Tell whether changes may be answered at all: they wait in the mailbox until then."""
+        return self.settings.mode.takes_changes and self.key.state.may_reduce
+
     def watch_equity(self) -> None:
         """Look at the equity: one that breaks a limit lets the follower only close from now on."""
         limits = self.settings.limits

@@ -6,6 +6,7 @@ from actors.follower_desk import FollowerDesk
 from actors.messages import FollowerStatus, KeyStatus, LegStatus
 from model.amounts import ZERO, format_decimal
 from model.leg import Leg
+from model.settings import FollowerMode
 
 
 def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyStatus) -> FollowerStatus:
@@ -27,6 +28,23 @@ def describe(desk: FollowerDesk, *, state: str, busy: tuple[str, ...], key: KeyS
         heard_age_s=None if heard_at is None else trio.current_time() - heard_at,
         exposure_worst_case=_exposure_worst_case(desk),
     )
+
+
+def state_of(desk: FollowerDesk, *, is_prepared: bool) -> str:
+    """Return in one word what the follower does now."""
+    if desk.key.state.is_refused:
+        return "refused"
+    if not is_prepared or not desk.key.state.is_judged:
+        return "starting"
+    mode = desk.settings.mode
+    return "ready" if mode is FollowerMode.ACTIVE else mode.value
+
+
+def why_held(desk: FollowerDesk) -> str:
+    """Return what holds the follower back beside its mode, "" when nothing does."""
+    if desk.key.state.is_refused:
+        return "; ".join(desk.key.refusals)
+    return "" if desk.breach is None else desk.breach.words
 
 
 def _exposure_worst_case(desk: FollowerDesk) -> str | None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from actors.account_watch import SNAPSHOT_S, SNAPSHOT_SPREAD
 from actors.auditor import TRUTH_AGE_S_MIN
-from actors.follower import SNAPSHOT_S, SNAPSHOT_SPREAD
 from actors.key_watch import DAY_S
 from actors.mark_stream import CATALOGUE_REFRESH_S, CLOCK_REFRESH_S
 from actors.master_stream import RECONCILE_S

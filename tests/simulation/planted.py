@@ -18,6 +18,7 @@ import model.leg_book
 import model.sizing
 from actors.copying import Copying
 from actors.follower import Follower
+from actors.lanes import Lanes
 from actors.ledger_desk import LedgerDesk
 from actors.pairing import Pairing
 from actors.runtime.mailbox import Mailbox
@@ -184,7 +185,7 @@ def forget_moved_legs() -> Iterator[None]:
 @_bug
 def drop_the_retry_after_a_crash() -> Iterator[None]:
     """Copies that were claimed before a crash are left as they are."""
-    with mock.patch.object(Follower, "_recover"):
+    with mock.patch.object(Lanes, "recover"):
         yield
 
 
