@@ -1,15 +1,18 @@
 """What a copy decides from, gathered from its follower's desk; also for one that is only previewed."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
 import trio
 
+from actors.copy_record import CopyRecord
 from actors.follower_desk import FollowerDesk
 from actors.messages import MasterChanged
+from exchanges.errors import ExchangeError
 from model.catchup import joined
 from model.follower import Goal, Situation, goals_of
-from model.leg import PositionMode
+from model.leg import Leg, PositionMode
 from model.repair import RepairPlan
 from model.settings import FollowerMode, FollowerSettings
 
@@ -65,6 +68,29 @@ def situation_for(
         equity_day_start=None if desk.equity_record is None else desk.equity_record.day_start,
         equity_peak=None if desk.equity_record is None else desk.equity_record.peak,
     )
+
+
+async def read_state(desk: FollowerDesk, leg: Leg, record: CopyRecord) -> bool:
+    """Read what the view lacks, in parallel (R7 step 2); trouble leaves what is known.
+
+    Returns: whether the account is known as it is now.
+    """
+    if leg.symbol not in desk.board.instruments:
+        return True
+    failed: list[ExchangeError] = []
+
+    async def read(reading: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await reading()
+        except ExchangeError as error:
+            failed.append(error)
+            record.trouble(str(error))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read, partial(desk.read_symbol, leg.symbol))
+        if not desk.is_fresh():
+            nursery.start_soon(read, desk.read_account)
+    return not failed
 
 
 def _restricted(settings: FollowerSettings, repair: RepairPlan | None) -> FollowerSettings:

@@ -11,16 +11,16 @@ from unittest import mock
 
 import attrs
 
-import actors.copying
+import actors.placing
 import actors.recovery
 import model.account_view
 import model.leg_book
 import model.sizing
-from actors.copying import Copying
 from actors.follower import Follower
 from actors.lanes import Lanes
 from actors.ledger_desk import LedgerDesk
 from actors.pairing import Pairing
+from actors.placing import Placing
 from actors.runtime.mailbox import Mailbox
 from exchanges.errors import Refusal
 from model.copy import ClaimAnswer
@@ -39,7 +39,7 @@ def _bug(plant: Plant) -> Plant:
 @_bug
 def resend_on_timeout() -> Iterator[None]:
     """An order without an answer is sent again, under another id."""
-    send = actors.copying.send
+    send = actors.placing.send
 
     async def impatient(desk: Any, record: Any, request: Any) -> Any:
         sent = await send(desk, record, request)
@@ -52,14 +52,14 @@ def resend_on_timeout() -> Iterator[None]:
             attrs.evolve(request, client_order_id=again),
         )
 
-    with mock.patch.object(actors.copying, "send", impatient):
+    with mock.patch.object(actors.placing, "send", impatient):
         yield
 
 
 @_bug
 def a_lost_answer_is_a_refusal() -> Iterator[None]:
     """An order without an answer counts as refused."""
-    send = actors.copying.send
+    send = actors.placing.send
 
     async def hasty(desk: Any, record: Any, request: Any) -> Any:
         sent = await send(desk, record, request)
@@ -68,20 +68,20 @@ def a_lost_answer_is_a_refusal() -> Iterator[None]:
         refused = attrs.evolve(sent.record, state=OrderState.REJECTED)
         return attrs.evolve(sent, record=refused, refusal=Refusal.OTHER)
 
-    with mock.patch.object(actors.copying, "send", hasty):
+    with mock.patch.object(actors.placing, "send", hasty):
         yield
 
 
 @_bug
 def forget_a_reduction() -> Iterator[None]:
     """A reduction that could not be sent at once is given up, as an opening is."""
-    act = Copying._act
+    place = Placing.place
 
-    async def give_up(self: Copying, decision: Any, situation: Any) -> Any:
-        reason = await act(self, decision, situation)
+    async def give_up(self: Placing, decision: Any, situation: Any) -> Any:
+        reason = await place(self, decision, situation)
         return reason if decision.drafts[0].opens else None
 
-    with mock.patch.object(Copying, "_act", give_up):
+    with mock.patch.object(Placing, "place", give_up):
         yield
 
 
@@ -128,12 +128,12 @@ def lose_the_inbox() -> Iterator[None]:
 @_bug
 def reductions_may_flip() -> Iterator[None]:
     """Nothing is sent as reduce-only."""
-    request = actors.copying.OrderRequest
+    request = actors.placing.OrderRequest
 
     def unguarded(**fields: Any) -> Any:
         return request(**{**fields, "reduce_only": False})
 
-    with mock.patch.object(actors.copying, "OrderRequest", unguarded):
+    with mock.patch.object(actors.placing, "OrderRequest", unguarded):
         yield
 
 
@@ -192,13 +192,13 @@ def drop_the_retry_after_a_crash() -> Iterator[None]:
 @_bug
 def a_part_counts_as_the_whole() -> Iterator[None]:
     """What an order filled in part counts as all of it."""
-    settled = Copying._settled
+    settled = Placing._settled
 
-    async def rounded_up(self: Copying, goal: Any, draft: Any, record: Any, size_before: Any) -> Any:
+    async def rounded_up(self: Placing, goal: Any, draft: Any, record: Any, size_before: Any) -> Any:
         filled = draft.quantity if record.filled else record.filled
         return await settled(self, goal, draft, attrs.evolve(record, filled=filled), size_before)
 
-    with mock.patch.object(Copying, "_settled", rounded_up):
+    with mock.patch.object(Placing, "_settled", rounded_up):
         yield
 
 
