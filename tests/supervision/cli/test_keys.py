@@ -1,9 +1,10 @@
 """`copytrader keys`, from the shell: a key is added, secrets are sealed anew, also after a kill."""
 
 import json
+import os
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,25 @@ from model.ledger import FollowerRow, open_store
 from model.ledger.secrets import SealingKeys, open_secrets, seal_secrets
 from model.settings import FollowerSettings
 from supervision.cli.app import run_command
-from tests.supervision.cli.test_process import command, ended, engine, live, said  # noqa: F401
+from tests.supervision.cli.test_process import ended, engine, live, said  # noqa: F401
 
-MANY = 400
+MANY, HALF = 40, 17
+DIES_HALFWAY = f"""
+import os, signal
+from model.ledger import Store
+from supervision.cli import main
+
+reseal, left = Store.reseal, [{HALF}]
+
+def reseal_or_die(self, old, new):
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    return reseal(self, old, new)
+
+Store.reseal = reseal_or_die
+main()
+"""
 
 
 def keys_in(directory: Path) -> list[str]:
@@ -61,17 +78,15 @@ def test_a_rotation_that_was_killed_is_finished_by_the_next(live: Path, said: An
     store.apply_followers([_row(f"f{number}", old) for number in range(MANY)], prune=False)
     said("keys", "add")
     newest = SealingKeys(keys_in(live)[:1])
-    rotating = command("keys", "rotate", "--offline")
-    deadline = time.monotonic() + 20
-    while not _sealed_with(newest, store.followers()):
-        assert time.monotonic() < deadline
-        assert rotating.poll() is None, rotating.communicate()
-    rotating.kill()
-    with rotating:
-        rotating.wait()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_HALFWAY, "keys", "rotate", "--offline"], env=environment, timeout=60
+    )
+
+    assert killed.returncode == -signal.SIGKILL
     half = _sealed_with(newest, store.followers())
-    assert 0 < half < MANY
+    assert half == HALF
     status, out, err = ended("keys", "rotate", "--offline", "--json")
 
     assert status == 0, err
