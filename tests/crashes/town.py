@@ -9,27 +9,13 @@ import trio
 
 from exchanges.clock import SystemClock
 from exchanges.sandbox import LedgerRow, SandboxDescription, build_venue, describe_account
+from exchanges.sandbox.houses import KINDS
 from model.ledger.secrets import generate_key
 from supervision.private_files import write_new_file
 from tests.houses import VENUES, House, bybit_house, mirror_prices
 
 MASTER = "master"
 EQUITY = Decimal(1_000_000)
-ADDRESSES = {
-    "bybit": {
-        "rest": "http://{host}",
-        "private_ws": "ws://{host}/v5/private",
-        "public_ws": "ws://{host}/v5/public/linear",
-        "trade_ws": "ws://{host}/v5/trade",
-    },
-    "binance": {
-        "rest": "http://{host}",
-        "stream_ws": "ws://{host}/private",
-        "market_ws": "ws://{host}/market",
-        "trade_ws": "ws://{host}/ws-fapi/v1",
-    },
-    "hyperliquid": {"rest": "http://{host}", "ws": "ws://{host}/ws"},
-}
 
 
 @attrs.frozen(kw_only=True)
@@ -109,9 +95,7 @@ async def serve_town(
         tables = []
         for house in town.houses:
             port = await nursery.start(house.server.serve_tcp)
-            urls = {
-                key: url.format(host=f"127.0.0.1:{port}") for key, url in ADDRESSES[house.exchange].items()
-            }
+            urls = KINDS[house.exchange].endpoints("127.0.0.1", port)
             extra = {"network": "testnet"} if house.exchange == "hyperliquid" else {}
             tables.append(_table(f"endpoints.{house.exchange}", {**urls, **extra, "pacing": "none"}))
         _write_files(town, ledger_url, "\n".join(tables))
@@ -140,8 +124,7 @@ def _write_files(town: Town, ledger_url: str, endpoints: str) -> None:
 
 
 def _follower(town: Town, resident: Resident) -> str:
-    credentials = town.house_of(resident)
-    account = credentials.core.account(resident.name)
+    account = town.house_of(resident).core.account(resident.name)
     secrets = {"key": account.api_key, "secret": account.api_secret}
     for kind, text in secrets.items():
         write_new_file(town.directory / f"{resident.name}.{kind}", f"{text}\n")
