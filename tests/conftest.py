@@ -7,12 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase
+from hypothesis import settings as hypothesis_settings
 
 from model.amounts import use_money_context
 from model.ledger.store import Store, open_store
 from tests.postgres import TEMPLATE, create_database, drop_database, empty_ledger, running_postgres
 
 _NUMBERS = itertools.count()
+
+# For mutants: the same few examples each time, and what fails need not be made smaller.
+hypothesis_settings.register_profile(
+    "quick",
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 
 @pytest.fixture(autouse=True)
