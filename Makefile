@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+JOBS ?= 2
 
 .PHONY: demo test torture fuzz mutation lint bench clean
 
@@ -17,11 +18,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
-# A thousand simulated runs, each from a seed of its own; one that fails prints how to repeat it. What the
+# Thousands of simulated runs, each from a seed of its own; one that fails prints how to repeat it. What the
 # tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder). Then
 # real engines, killed for about an hour.
 torture: $(VENV)/.installed
-	$(BIN)/python -m tests.simulation --seeds 1000
+	$(BIN)/python -m tests.simulation --seeds 5000 --venue all --jobs $(JOBS)
+	$(BIN)/python -m tests.simulation --seeds 200 --venue all --jobs $(JOBS) --twice
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.crashes --kills 250
 	$(BIN)/python -m tests.crashes --kills 100 --ledger postgres

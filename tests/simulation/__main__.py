@@ -4,46 +4,78 @@ import argparse
 import os
 import random
 import sys
-import time
+from collections.abc import Iterator
+from functools import partial
 
 from tests.houses import VENUES
 from tests.simulation.faults import FAULTS
-from tests.simulation.run import simulate
-from tests.simulation.schedule import make_schedule
+from tests.simulation.jobs import Job, Result, do, results
+
+EVERY_VENUE = ("bybit", *VENUES)
+SHOWN = 12
+PROGRESS_EVERY = 50
 
 
 def main() -> int:
     """Run what the command line asks for; return 1 if anything was violated."""
+    options = _options()
+    venues = EVERY_VENUE if options.venue == "all" else (options.venue,)
+    seeds = [*options.seed, *range(options.first, options.first + options.seeds)]
+    jobs = [
+        Job(venues[number % len(venues)], seed, tuple(options.faults)) for number, seed in enumerate(seeds)
+    ]
+    failed = _tell(_first_runs(jobs, options), len(jobs), options.digest)
+    if options.twice:
+        failed += _compare(jobs, options.jobs or 1)
+    print(f"{len(jobs)} runs from seed {seeds[0]}, {failed} failed" if jobs else "no run was asked for")
+    return bool(failed)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("seed", type=int, nargs="*", help="seeds to replay")
     parser.add_argument("--seeds", type=int, default=0, help="run so many, from --first on")
-    parser.add_argument("--first", type=int, default=None, help="default: a random one")
+    first = random.SystemRandom().randrange(10**6, 10**9)
+    parser.add_argument("--first", type=int, default=first, help="default: a random one")
+    parser.add_argument("--venue", choices=(*EVERY_VENUE, "all"), default="bybit", help="of the followers")
+    parser.add_argument(
+        "--faults", nargs="*", choices=sorted(FAULTS), default=tuple(FAULTS), help="only these"
+    )
+    parser.add_argument("--jobs", type=int, default=0, help="run in so many processes")
+    parser.add_argument("--twice", action="store_true", help="compare each run with one in another process")
     parser.add_argument("--show", action="store_true", help="print the schedule")
     parser.add_argument("--tell", action="store_true", help="print everything that happens")
     parser.add_argument("--digest", action="store_true", help="print what identifies each run")
-    parser.add_argument(
-        "--faults", nargs="*", choices=sorted(FAULTS), default=tuple(FAULTS), help="only these kinds"
-    )
-    parser.add_argument("--venue", choices=("bybit", *VENUES), default="bybit", help="of the followers")
-    options = parser.parse_args()
-    first = random.SystemRandom().randrange(10**6, 10**9) if options.first is None else options.first
-    seeds = [*options.seed, *range(first, first + options.seeds)]
-    failed = []
-    command = f"python -m tests.simulation --venue {options.venue}"
-    for seed in seeds:
-        schedule = make_schedule(seed, options.faults, venue=options.venue)
-        if options.show:
-            print(schedule)
-        began = time.process_time()
-        outcome = simulate(schedule, tell=options.tell)
-        if options.digest:
-            print(seed, outcome.digest)
-        if outcome.violations:
-            failed.append(seed)
-            print(f"FAILED in {time.process_time() - began:.1f} s: {command} {seed} --show")
-            print("\n".join(f"  {it}" for it in outcome.violations[:12]), flush=True)
-    print(f"{len(seeds)} runs, {len(failed)} failed{': ' + ' '.join(map(str, failed)) if failed else ''}")
-    return bool(failed)
+    return parser.parse_args()
+
+
+def _first_runs(jobs: list[Job], options: argparse.Namespace) -> Iterator[Result]:
+    if options.jobs:
+        return results(jobs, options.jobs, "0")
+    return map(partial(do, show=options.show, tell=options.tell), jobs)
+
+
+def _tell(runs: Iterator[Result], total: int, digests: bool) -> int:
+    failed = 0
+    for number, result in enumerate(runs, 1):
+        if digests:
+            print(result.job.seed, result.digest)
+        elif number % PROGRESS_EVERY == 0:
+            print(f"{number} of {total} runs, {failed} failed", flush=True)
+        if result.violations:
+            failed += 1
+            print(f"FAILED: {result.job.command}")
+            print("\n".join(f"  {it}" for it in result.violations[:SHOWN]), flush=True)
+    return failed
+
+
+def _compare(jobs: list[Job], processes: int) -> int:
+    """Run everything twice more, with other orders of sets; return how many differ."""
+    pairs = zip(results(jobs, processes, "1"), results(jobs, processes, "2"), strict=True)
+    differing = [one.job for one, other in pairs if one.digest != other.digest]
+    for job in differing:
+        print(f"NOT THE SAME TWICE: {job.command} --digest")
+    return len(differing)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""Runs as jobs for other processes: many at once, or one twice to see that it repeats itself."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import attrs
+
+from tests.simulation.faults import FAULTS
+from tests.simulation.run import simulate
+from tests.simulation.schedule import make_schedule
+
+
+@attrs.frozen
+class Job:
+    """One run; picklable, so that any process can do it."""
+
+    venue: str
+    seed: int
+    faults: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """What repeats it."""
+        kinds = "" if self.faults == tuple(FAULTS) else f" --faults {' '.join(self.faults)}"
+        return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
+
+
+@attrs.frozen
+class Result:
+    """What a run came to."""
+
+    job: Job
+    digest: str
+    violations: tuple[str, ...]
+
+
+def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
+    """Run one."""
+    schedule = make_schedule(job.seed, job.faults, venue=job.venue)
+    if show:
+        print(schedule)
+    outcome = simulate(schedule, tell=tell)
+    return Result(job, outcome.digest, tuple(outcome.violations))
+
+
+def results(jobs: list[Job], processes: int, hash_seed: str) -> Iterator[Result]:
+    """Run all of them in processes of their own, which order sets by ``hash_seed``."""
+    os.environ["PYTHONHASHSEED"] = hash_seed
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        yield from pool.map(do, jobs, chunksize=4)

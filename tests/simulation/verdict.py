@@ -1,0 +1,131 @@
+"""Whether everybody is where R5 and R6 say, once everything has healed."""
+
+from decimal import Decimal
+from typing import Any
+
+import trio
+
+from model.copy import CopyState
+from model.reasons import Reason
+from model.settings import SizingMode
+from supervision.events import AccountQuarantined, SupervisorExhausted
+from tests.simulation.books import TOLERANCE, Books
+from tests.simulation.schedule import Schedule
+from tests.simulation.step import LOTS
+from tests.world import MASTER, Cast, World
+
+ZERO = Decimal(0)
+
+
+class Verdict:
+    """Compares what everybody holds with the books; each answer is what is wrong, line by line."""
+
+    def __init__(self, world: World, schedule: Schedule, books: Books) -> None:
+        self._world = world
+        self._schedule = schedule
+        self._books = books
+
+    async def busy(self) -> list[str]:
+        """Tell who has still something in hand."""
+        world = self._world
+        master = await world._master_status()
+        if master is None or not master.reconciled:
+            return ["the master is not reconciled"]
+        known = {(it.leg.symbol, it.leg.position_idx): it.size_after for it in master.legs}
+        held = {(leg.symbol, leg.position_idx): leg.size for leg in world.account(MASTER).open_positions()}
+        if known != held:
+            return [f"the engine knows {known}, the master holds {held}"]
+        why = []
+        for name in world.engine.followers:
+            with trio.move_on_after(10.0):
+                try:
+                    status = await world._status_now(name)
+                except trio.TooSlowError:
+                    break
+                if status is None or status.busy_symbols or status.unknown_orders or status.state != "ready":
+                    why.append(f"{name} is busy: {status}")
+                continue
+            why.append(f"{name} does not answer")
+        claimed = [row for row in world.copies() if row.state is CopyState.CLAIMED]
+        return why + [f"{row.follower} has no outcome for {row.copy_id[:8]} {row.leg}" for row in claimed]
+
+    def unsettled(self) -> list[str]:
+        """Tell who is not where its last copy says."""
+        why = []
+        for member, symbol, idx in self._books.legs():
+            size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
+            where, lot = f"{member.name} {symbol}:{idx} holds {size}", LOTS[symbol]
+            if not ideal or size * ideal < 0:
+                if size:
+                    why.append(f"{where}, the master's side gives {ideal}")
+                continue
+            most = self._books.ideal(member, symbol, idx, known=False)
+            dust = self._dust(member, symbol)
+            if abs(size) > max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust:
+                why.append(f"{where}, more than {ideal}")
+            holding = self._holding(member.name, symbol, idx)
+            if holding is None:
+                why.append(f"{where}, no copy ever answered {ideal}")
+            elif holding.skipped is None and abs(size - holding.target) > lot:
+                why.append(f"{where}, its last copy wanted {holding.target}")
+            elif holding.master_size != self._master_size(member, symbol, idx):
+                why.append(f"{where}, the last copy answered {holding.master_size}")
+        return why
+
+    def off_target(self) -> list[str]:
+        """Tell who is not within a lot of R6, at the venue's own numbers."""
+        why = self.unsettled()
+        for member, symbol, idx in self._books.legs():
+            size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
+            lot = LOTS[symbol]
+            peak_missed = self._books.ideal(member, symbol, idx, known=False)
+            low, high = sorted((abs(ideal), abs(peak_missed)))
+            if member.settings["sizing"].mode is SizingMode.FIXED_MARGIN and self._was_away():
+                low = Decimal(0)  # it may take two episodes for one: the older peak makes it careful
+            if low * (1 - TOLERANCE) - lot <= abs(size) <= high * (1 + TOLERANCE) + lot:
+                continue
+            holding = self._holding(member.name, symbol, idx)
+            reason = holding.skipped if holding else None
+            dust = self._dust(member, symbol)
+            if not size and reason in _TOO_SMALL and abs(ideal) < lot + dust:
+                continue
+            if reason is Reason.DEFERRED and abs(size - ideal) <= lot + dust:
+                continue
+            why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
+        return why
+
+    def _was_away(self) -> bool:
+        return any(step.act in ("kill", "drain", "crash", "ambush") for step in self._schedule.steps)
+
+    def _dust(self, member: Cast, symbol: str) -> Decimal:
+        """Return what is too small to be traded alone."""
+        venue, own = self._world.core(member.name), self._books.own(member.name, symbol)
+        return venue.listing(own).min_notional * Decimal("1.1") / venue.mark(own)
+
+    def _holding(self, name: str, symbol: str, idx: int) -> Any:
+        key = self._books.own(name, symbol), idx
+        held = (it for it in self._world.store.holdings(name) if (it.leg.symbol, it.leg.position_idx) == key)
+        return next(held, None)
+
+    def _master_size(self, member: Any, symbol: str, idx: int) -> Decimal:
+        sizes = [leg.size for leg in self._world.account(MASTER).legs(symbol)]
+        wanted = {0: lambda size: True, 1: lambda size: size > 0, 2: lambda size: size < 0}[idx]
+        return sum(filter(wanted, sizes), ZERO)
+
+    def check_events(self) -> list[str]:
+        """Tell which account was given up without a crash, and which copy ended without a reason."""
+        crashed = any(step.act == "crash" for step in self._schedule.steps)
+        wrong = [
+            str(event)
+            for kind in (AccountQuarantined, SupervisorExhausted)
+            for event in self._world.seen(kind)
+            if not crashed
+        ]
+        return wrong + [
+            f"{row.state} without a reason: {row}"
+            for row in self._world.copies()
+            if row.reason is None and row.state is not CopyState.APPLIED
+        ]
+
+
+_TOO_SMALL = frozenset({Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_NOTIONAL, Reason.BELOW_MIN_QUANTITY})
