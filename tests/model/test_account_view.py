@@ -3,11 +3,13 @@
 from decimal import Decimal
 
 import attrs
+import pytest
 
 from model.account import AccountSnapshot, PositionReport, WalletReport
 from model.account_view import AccountView
 from model.leg import Leg, PositionMode
 from model.marks import Marks
+from tests.model.factories import make_instrument
 
 BTC = Leg("BTCUSDT", 0)
 
@@ -139,3 +141,109 @@ def test_a_row_without_leverage_keeps_the_known_one() -> None:
 
     assert view.leverages["BTCUSDT"] == 10
     assert not view.open_legs()
+
+
+def test_a_leg_never_heard_of_is_flat_and_one_way() -> None:
+    view, _ = fresh_view()
+
+    assert view.size(Leg("ETHUSDT")) == 0
+    assert view.rows_of("ETHUSDT") == ()
+    assert view.mode("ETHUSDT") is None
+    assert view.legs_of("ETHUSDT") == (Leg("ETHUSDT", 0),)
+
+
+def test_flat_legs_keep_their_rows_and_count_for_nothing() -> None:
+    view, marks = fresh_view()
+    flat, ether = position("0", seq=2), position("1", leg=Leg("ETHUSDT"))
+    view.apply_positions((flat, ether))
+    marks.put("ETHUSDT", Decimal(103), 0.0)
+
+    assert view.rows_of("BTCUSDT") == (flat,)
+    assert view.open_legs() == (Leg("ETHUSDT"),)
+    assert view.equity(marks, 1.0) == 1003, "the legs after a flat one count"
+
+
+@pytest.mark.parametrize(
+    ("known", "row", "is_taken"),
+    [
+        ((5, 10), (4, 20), False),
+        ((5, 10), (6, 9), True),
+        ((5, 10), (5, 9), False),
+        ((5, 10), (5, 10), True),
+        ((5, 10), (0, 20), False),
+        ((0, 10), (1, 9), True),
+        ((5, 10), (-1, 11), True),
+        ((5, 10), (-1, 9), False),
+        ((-1, 10), (5, 9), False),
+    ],
+)
+def test_the_venues_order_decides_and_time_only_where_it_has_none(
+    known: tuple[int, int], row: tuple[int, int], is_taken: bool
+) -> None:
+    view = AccountView()
+    view.apply_positions((position("1", seq=known[0], time_ms=known[1]),))
+
+    view.apply_positions((position("2", seq=row[0], time_ms=row[1]), position("3", leg=Leg("ETHUSDT"))))
+
+    assert view.size(BTC) == (2 if is_taken else 1)
+    assert view.size(Leg("ETHUSDT")) == 3, "what comes after an old row is taken all the same"
+
+
+def test_of_two_wallets_of_one_moment_the_last_word_stands() -> None:
+    view, _ = fresh_view()
+
+    view.apply_wallet(wallet("7", time_ms=0))
+
+    assert view.wallet == wallet("7")
+
+
+def test_a_stream_may_be_silent_for_25_s_and_a_mark_5_s_old() -> None:
+    view, marks = fresh_view()
+    assert view.is_fresh(marks, 5.0)
+    assert view.equity(marks, 5.0) is not None
+    assert marks.latest("BTCUSDT") == 110
+    assert marks.latest("ETHUSDT") is None
+
+    view.apply_positions((position("0", seq=2),))
+    assert view.is_fresh(marks, 25.0)
+    assert not view.is_fresh(marks, 25.1)
+
+
+def test_a_snapshot_agrees_within_a_lot_and_an_older_row_says_nothing() -> None:
+    view, _ = fresh_view()
+    ether = Leg("ETHUSDT")
+    view.apply_positions((position("2", seq=5), position("1", leg=ether)))
+    lots = {symbol: make_instrument(symbol=symbol) for symbol in ("BTCUSDT", "ETHUSDT")}
+
+    def agrees(*rows: PositionReport) -> bool:
+        return attrs.evolve(view, positions=dict(view.positions)).apply_snapshot(
+            AccountSnapshot(positions=rows, wallet=wallet("1000")), lots
+        )
+
+    assert agrees(position("2.001", seq=6), position("0.999", leg=ether))
+    assert not agrees(position("2.0011", seq=6))
+    assert agrees(position("9", seq=4))
+    assert not agrees(position("9", seq=4), position("1.1", leg=ether)), "the next row is compared"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "agrees"),
+    [
+        (wallet(None, time_ms=1), True),
+        (wallet("1001", time_ms=1), True),
+        (wallet("1001.1", time_ms=1), False),
+        (wallet("1001.1", time_ms=0), False),
+        (attrs.evolve(wallet("1001", time_ms=1), equity=None), True),
+        (attrs.evolve(wallet("999", time_ms=1), equity=Decimal(1000)), True),
+    ],
+)
+def test_balances_agree_to_a_thousandth_and_a_blank_one_says_nothing(
+    theirs: WalletReport, agrees: bool
+) -> None:
+    view, _ = fresh_view()
+    blank, _ = fresh_view()
+    blank.apply_wallet(wallet(None, time_ms=0))
+    snapshot = AccountSnapshot(positions=(), wallet=theirs)
+
+    assert view.apply_snapshot(snapshot, {}) is agrees
+    assert blank.apply_snapshot(snapshot, {})

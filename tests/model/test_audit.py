@@ -310,3 +310,25 @@ def test_an_unknown_leverage_of_the_master_bounds_nothing() -> None:
     change = make_change("0", "1", leverage=None)
 
     assert leverage_bounds((change,), Limits(max_leverage=D(5)), make_instrument(), notional=D(1)) is None
+
+
+@pytest.mark.parametrize(("leverage", "expected"), [("0", None), ("1", (D(1), D(1)))])
+def test_a_leverage_of_zero_is_an_unknown_one_and_of_one_is_not(
+    leverage: str, expected: tuple[Decimal, Decimal] | None
+) -> None:
+    change = make_change("0", "1", leverage=D(leverage))
+
+    limits = Limits(max_leverage=D(5))
+    assert leverage_bounds((change,), limits, make_instrument(), notional=D(1)) == expected
+
+
+def test_an_opening_held_back_again_is_measured_by_what_the_one_before_wanted() -> None:
+    """A leg that a passing reason left at 0.2 of the 0.5 it wanted: twice the master's size is 1."""
+    before = make_holding("0.2", wanted=D("0.5"))
+    nothing = make_holding("0")
+
+    def wanted(after: str, holding: Holding) -> Decimal | None:
+        return still_wanted(make_goal("1", after), Reason.EQUITY_UNKNOWN, ideal=None, before=holding)
+
+    assert wanted("2", before) == 1
+    assert str(wanted("-1", nothing)) == "0", "and not -0"

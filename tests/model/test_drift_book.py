@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.drift import AuditRules, Told, Verdict
-from model.drift_book import DriftBook
+from model.drift_book import DriftBook, Weighed
 from model.finding import Finding, FindingKind
 from tests.model.test_drift import make_finding
 
@@ -101,3 +101,34 @@ def said(book: DriftBook, findings: list[Finding], now: float) -> list[Verdict]:
     """Return what a look would say; silence is nothing."""
     looks = book.weigh("alice", findings, now=now)
     return [it.verdict for it in looks if it.verdict is not Verdict.QUIET]
+
+
+def test_a_look_says_of_whom_of_what_and_what_was_told_before() -> None:
+    book = DriftBook((), rules=RULES)
+    assert not any(it.is_over_its_grace for it in book.take("alice", [SHORT], now=10.0))
+    (fired,) = book.weigh("alice", [SHORT], now=60.0)
+    book.take("alice", [SHORT], now=60.0)
+    told = book.note("alice", SHORT, now_ms=7)
+    (known,) = book.take("alice", [SHORT], now=61.0)
+    (gone,) = book.weigh("alice", [], now=62.0)
+
+    assert fired == Weighed(follower="alice", verdict=Verdict.FIRE, finding=SHORT, told=None)
+    assert known == Weighed(follower="alice", verdict=Verdict.QUIET, finding=SHORT, told=told)
+    assert gone == Weighed(follower="alice", verdict=Verdict.RESOLVE, finding=None, told=told)
+    assert (fired.is_over_its_grace, known.is_over_its_grace, gone.is_over_its_grace) == (True, True, False)
+
+
+def test_a_look_at_one_follower_ahead_is_at_what_is_known_of_that_one() -> None:
+    book = DriftBook((), rules=RULES)
+    book.take("alice", [SHORT], now=60.0)
+    book.note("alice", SHORT, now_ms=7)
+
+    assert [it.verdict for it in book.weigh("alice", [], now=61.0)] == [Verdict.RESOLVE]
+    assert list(book.weigh("bob", [], now=61.0)) == []
+
+
+def test_what_stands_is_listed_when_no_grace_runs() -> None:
+    book = DriftBook((), rules=RULES)
+    book.take("alice", [SHORT], now=60.0)
+
+    assert [(name, due) for name, _, due in book.standing_now()] == [("alice", None)]

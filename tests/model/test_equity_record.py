@@ -41,3 +41,14 @@ def test_the_peak_is_the_highest_ever_and_the_record_outlives_the_process(
 def test_another_text_is_refused(plain: dict[str, str]) -> None:
     with pytest.raises(ValueError):
         equity_record_from_plain(plain)
+
+
+def test_what_is_no_record_is_shown() -> None:
+    with pytest.raises(ValueError, match=r"not an equity record: \{'day': '1'\}"):
+        equity_record_from_plain({"day": "1"})
+
+
+def test_an_equity_below_the_peak_is_no_news() -> None:
+    record = note_equity(None, Decimal(100), 0)
+
+    assert note_equity(record, Decimal(99), 1) is record, "it is not written again"

@@ -188,3 +188,45 @@ def test_a_hedged_leg_may_be_no_exemption() -> None:
     assert plan("0.999", hedged=True) == ((), Reason.DEFERRED)
     assert plan("0.999", hedged=False) == ((Decimal("0.001"),), None)
     assert plan("0", hedged=True) == ((Decimal(1),), None)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "mark", "parts"),
+    [
+        ("0.001", None, "0.001"),
+        ("0.001", "0", "0.001"),
+        ("0.001", "0.5", "10.2"),  # 5 of notional and 2 % at half a dollar
+        ("0.001", "1000000", "0.001"),
+    ],
+)
+def test_rounding_up_asks_for_the_minimum_at_any_price_and_at_none(
+    quantity: str, mark: str | None, parts: str
+) -> None:
+    price = None if mark is None else Decimal(mark)
+
+    plan = plan_opening(Decimal(quantity), make_instrument(), mark=price, round_up=True)
+
+    assert plan == ((Decimal(parts),), None)
+
+
+def test_one_minimum_quantity_that_is_worth_too_little_is_told_as_that() -> None:
+    plan = plan_opening(Decimal("0.001"), make_instrument(), mark=MARK, round_up=False)
+
+    assert plan == ((), Reason.BELOW_MIN_NOTIONAL)
+
+
+def test_what_is_affordable_may_be_just_one_minimum_order_of_a_cheap_thing_or_without_a_largest() -> None:
+    def shrunk(available: str, price: str, **instrument: Decimal) -> Decimal | None:
+        return shrink_to_margin(
+            Decimal(10),
+            1,
+            make_instrument(**instrument),
+            available=Decimal(available),
+            price=Decimal(price),
+            leverage=Decimal(10),
+        )
+
+    assert shrunk("0.511", "100") == minimum_order(make_instrument(), MARK) == Decimal("0.05")
+    assert shrunk("0.25", "0.5", min_notional=Decimal(1)) == Decimal("4.9")
+    assert shrunk("1", "0") == Decimal("9.8"), "a price of nothing says nothing"
+    assert shrunk("1000", "100", max_quantity=Decimal(0)) == Decimal("9.8")

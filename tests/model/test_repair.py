@@ -16,6 +16,7 @@ from model.reasons import Reason
 from model.repair import (
     REPAIR_PREFIX,
     Mending,
+    RepairPlan,
     is_too_much,
     mending_of,
     plan_repair,
@@ -174,3 +175,45 @@ def test_what_cannot_be_sized_is_wanted_nobody_knows_where() -> None:
 
     assert wanted_size(make_goal("0", "1"), make_situation(settings=mirror, equity=None)) is None
     assert wanted_size(make_goal("0", "1"), make_situation(instrument=None)) is None
+
+
+def test_a_plan_says_where_it_begins_where_it_ends_and_whether_it_may_open() -> None:
+    leg = Leg("BTCUSDT", 2)
+    short = make_finding(FindingKind.SIZE_MISMATCH, "-0.5", "-0.75", leg=leg)
+
+    assert plan_repair(short, master_size=D(-2), mending=CLOSE) == RepairPlan(
+        leg=leg, before=D(-3), wanted=D("-0.5"), may_open=False
+    )
+    assert plan_repair(EXTRA, master_size=D(0), mending=BOTH) == RepairPlan(
+        leg=Leg("BTCUSDT"), before=D("0.5"), wanted=D(0), may_open=True
+    )
+    assert plan_repair(MISSING, master_size=D(1), mending=BOTH).before == 0
+    unsized = make_finding(FindingKind.MISSING_POSITION, None, "0")
+    assert plan_repair(unsized, master_size=D(1), mending=BOTH).wanted is None
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        make_finding(FindingKind.LEVERAGE_MISMATCH, "10", "20"),
+        make_finding(FindingKind.SIZE_MISMATCH, "0.5", "0.5"),
+        make_finding(FindingKind.SIZE_MISMATCH, None, "0.5"),
+    ],
+    ids=["leverage", "equal", "unknown"],
+)
+def test_what_is_not_more_than_expected_is_not_too_much(finding: Finding) -> None:
+    assert not is_too_much(finding)
+
+
+def test_what_is_wanted_is_counted_at_the_mark_and_without_one_at_the_masters_price() -> None:
+    limited = attrs.evolve(HALF, limits=Limits(max_notional_per_symbol=D(20)))
+    unpriced = make_goal("0", "1", change=make_change("0", "1", fill_price=None, entry_price=None))
+
+    def wanted(goal: Any, mark: str | None) -> Decimal | None:
+        price = None if mark is None else D(mark)
+        return wanted_size(goal, make_situation(settings=limited, mark=price))
+
+    assert wanted(make_goal("0", "1"), "200") == D("0.1")
+    assert wanted(make_goal("0", "1"), None) == D("0.2")
+    assert wanted(unpriced, "200") == D("0.1")
+    assert wanted(unpriced, None) is None

@@ -169,3 +169,7 @@ def test_a_proportion_never_grows_nor_changes_side(size: Decimal, before: Decima
         assert shrunk == 0
     elif before and abs(after) < abs(before):
         assert shrunk == Fraction(size) * Fraction(after) / Fraction(before)
+
+
+def test_what_cannot_be_sized_says_why_in_words_too() -> None:
+    assert str(Unsizable(Reason.EQUITY_UNKNOWN)) == Reason.EQUITY_UNKNOWN.value

@@ -129,3 +129,9 @@ def test_matching_is_mutual(prefix: str, asset: str) -> None:
     assert there is not None
     assert back is not None
     assert there.factor * back.factor == 1
+
+
+def test_prices_apart_by_a_twentieth_are_still_of_one_thing() -> None:
+    assert is_same_price(D(100), D(105), D(1))
+    assert is_same_price(D(100), D(95), D(1))
+    assert not is_same_price(D(100), D("105.01"), D(1))

@@ -20,6 +20,7 @@ def main() -> int:
     """Run mutmut, then report; return 1 if the score is too low or an excuse is out of date."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("names", nargs="*", help="only these mutants, as 'model.sizing*'")
+    parser.add_argument("--again", action="store_true", help="only what survived the last run")
     parser.add_argument("--report", action="store_true", help="run nothing, read the last run")
     parser.add_argument("--least", type=float, default=0.0, help="fail below this score, a fraction")
     options = parser.parse_args()

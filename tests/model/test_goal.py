@@ -1,0 +1,56 @@
+"""Which legs of the master a leg of a follower answers, and from where to where it goes (R5, R6)."""
+
+from decimal import Decimal
+
+from model.amounts import format_decimal
+from model.goal import Goal, goals_of
+from model.leg import HEDGE_LONG, HEDGE_SHORT, Leg, PositionMode
+from tests.model.factories import make_change, make_goal
+
+D = Decimal
+
+
+def test_the_goal_of_a_copy_that_begins_is_the_same_goal_with_what_it_began_from() -> None:
+    goal = make_goal("1", "0.4")
+
+    begun = goal.begun(moving=(D(2),), held=D("0.3"))
+
+    assert begun == Goal(
+        leg=goal.leg,
+        before=D(1),
+        after=D("0.4"),
+        change=goal.change,
+        contributions=goal.contributions,
+        moving=(D(2),),
+        held=D("0.3"),
+    )
+
+
+def test_what_unfinished_copies_had_begun_to_answer_counts_as_acted_on() -> None:
+    goal = make_goal("1", "1")
+
+    assert not goal.is_move
+    assert goal.begun(moving=(D(2),), held=D(0)).takes_off
+    assert goal.begun(moving=(D("0.5"),), held=D(0)).adds
+
+
+def test_hedge_legs_of_less_than_one_coin_go_to_their_own_side() -> None:
+    long = make_change("0", "0.5", leg=Leg("BTCUSDT", HEDGE_LONG))
+    short = make_change("0", "-0.25", leg=Leg("BTCUSDT", HEDGE_SHORT))
+
+    goals = {
+        goal.leg.position_idx: (goal.after, goal.contributions)
+        for change, others in ((long, (short,)), (short, (long,)))
+        for goal in goals_of(change, others, symbol="BTCUSDT", mode=PositionMode.HEDGE, acted={})
+    }
+
+    assert goals == {HEDGE_LONG: (D("0.5"), (long,)), HEDGE_SHORT: (D("-0.25"), (short,))}
+
+
+def test_a_master_that_is_flat_is_an_amount_too() -> None:
+    change = make_change("1", "0")
+
+    (goal,) = goals_of(change, (), symbol="XBTUSD", mode=PositionMode.ONE_WAY, acted={Leg("XBTUSD"): D(1)})
+
+    assert (goal.leg, goal.contributions) == (Leg("XBTUSD"), ())
+    assert (goal.before, format_decimal(goal.after)) == (D(1), "0")

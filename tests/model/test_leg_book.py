@@ -1,0 +1,67 @@
+"""One master leg by itself: reductions without a row, and legs that a reading does not have (R4)."""
+
+from decimal import Decimal
+
+import attrs
+
+from model.account import Execution, PositionReport
+from model.fills import ParkedFill
+from model.leg_book import LegBook, flat_row
+from tests.model.factories import make_change
+from tests.model.test_pairing import SOL, make_fill, make_row
+
+LAST = make_change("0", "2", leg=SOL, seq=10, venue_time_ms=5_000)
+
+
+def park(execution: Execution, received_at_ms: int) -> ParkedFill:
+    return ParkedFill(execution, 0.0, received_at_ms, read_at=1.0)
+
+
+def take(book: LegBook, row: PositionReport) -> None:
+    book.take(row, until=1.0, received_at_ms=1, read=False, began_ms=row.venue_time_ms)
+
+
+def test_a_reduction_without_a_row_is_as_new_as_its_newest_fill_and_as_old_as_its_first_frame() -> None:
+    book = LegBook(SOL, LAST)
+    newest, oldest = make_fill(21, "-0.5", price="90"), make_fill(20, "-1", price="96")
+
+    change = book.reduce_alone([park(newest, 7), park(oldest, 9)], equity=Decimal(12))
+
+    assert change is book.last
+    assert change == attrs.evolve(
+        LAST,
+        change_id=change.change_id,
+        size_before=Decimal(2),
+        size_after=Decimal("0.5"),
+        initial_margin=None,
+        fill_price=Decimal(94),
+        master_equity=Decimal(12),
+        venue_time_ms=newest.venue_time_ms,
+        received_at_ms=7,
+        seq=21,
+    ), "leverage and entry are those of before: nothing of them is news"
+
+
+def test_a_leg_that_its_fills_closed_has_no_entry_any_more() -> None:
+    change = LegBook(SOL, LAST).reduce_alone([park(make_fill(20, "-2"), 7)], equity=None)
+
+    assert change is not None
+    assert (change.size_after, change.entry_price) == (0, None)
+
+
+def test_fills_never_overtake_a_move_that_waits_on_their_leg() -> None:
+    book = LegBook(SOL, LAST)
+    take(book, make_row(15, "3", venue_time_ms=6_000))
+
+    assert book.reduce_alone([park(make_fill(20, "-2"), 7)], equity=None) is None
+
+
+def test_a_leg_that_a_reading_lacks_is_flat_as_of_the_newest_that_is_known() -> None:
+    other = make_row(30, "1")
+    unknown, remembered, told = LegBook(SOL), LegBook(SOL, LAST), LegBook(SOL, LAST)
+    take(told, make_row(15, "3", venue_time_ms=6_000))
+
+    assert unknown.absent_row(()) == flat_row(SOL, -1, 0)
+    assert remembered.absent_row(()) == flat_row(SOL, 10, 5_000)
+    assert told.absent_row(()) == flat_row(SOL, 15, 6_000)
+    assert told.absent_row((other,)) == flat_row(SOL, 30, other.venue_time_ms)
