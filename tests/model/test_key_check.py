@@ -113,6 +113,14 @@ def test_a_masters_key_that_may_trade_needs_the_operators_word(is_read_only: boo
     assert judge(Role.MASTER, is_read_only=is_read_only, allow=True) == {"master_may_trade"}
 
 
+def test_a_master_that_cannot_be_watched_is_refused_beside_what_else_is_wrong() -> None:
+    assert judge(Role.MASTER, hindrance="it is no agent") == {"!cannot_act", "!master_may_trade"}
+
+
+def test_without_the_operators_word_a_masters_key_that_may_trade_is_refused() -> None:
+    assert is_refused(judge_key(make_report(), Role.MASTER, now_ms=NOW_MS))
+
+
 def test_the_operators_word_for_trading_is_none_for_withdrawing() -> None:
     assert judge(Role.MASTER, allow=True, may_withdraw=True) == {"!may_withdraw", "master_may_trade"}
 
