@@ -45,6 +45,7 @@ def make_instrument(symbol: str, base: str, quote: str = "USDT") -> Instrument:
         ("KAITO", "KAITO", 1),
         ("SPX6900", "SPX6900", 1),
         ("100X", "100X", 1),
+        ("X1000Y", "X1000Y", 1),
     ],
 )
 def test_a_base_tells_its_asset_and_how_many_of_it(base: str, asset: str, multiple: int) -> None:
