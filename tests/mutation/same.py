@@ -100,7 +100,8 @@ SAME = (
     ),
     Same(
         function="model.symbols._best",
-        before="same = [it for it in found if it.quote == master.quote or {it.quote, master.quote} <= DOLLARS]",
+        before="same = [it for it in found if it.quote == master.quote or {it.quote, master.quote} "
+        "<= DOLLARS]",
         after="same = [it for it in found if it.quote == master.quote or {it.quote, master.quote} < DOLLARS]",
         why="two are never all three",
     ),
