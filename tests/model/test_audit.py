@@ -332,3 +332,24 @@ def test_an_opening_held_back_again_is_measured_by_what_the_one_before_wanted() 
 
     assert wanted("2", before) == 1
     assert str(wanted("-1", nothing)) == "0", "and not -0"
+
+
+def test_a_finding_names_its_leg() -> None:
+    short = Leg("ETHUSDT", 2)
+
+    assert only(make_leg("0", leg=short)).leg == short
+    wrong = make_leg(leg=short, leverage=D(4), leverage_bounds=(D(5), D(10)))
+    assert (only(wrong).leg, only(wrong).deviation, only(wrong).changed_at) == (short, Fraction(1, 5), 7.0)
+
+
+def test_a_leverage_at_either_end_of_its_bounds_is_right() -> None:
+    for leverage in ("5", "10"):
+        assert findings_of(make_leg(leverage=D(leverage), leverage_bounds=(D(5), D(10)))) == ()
+
+
+def test_what_a_copy_left_at_a_flat_master_is_extra_all_the_same() -> None:
+    assert only(make_leg("0.5", "0", holding=make_holding("0.5", "0"))).kind is FindingKind.EXTRA_POSITION
+
+
+def test_what_is_on_the_masters_side_and_nobody_knows_how_much_is_left_alone() -> None:
+    assert findings_of(make_leg("0.5", holding=None)) == ()

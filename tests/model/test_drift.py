@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,3 +206,31 @@ def test_two_tellings_in_a_row_are_a_point_apart_and_no_point_goes_untold(deviat
         assert (verdict is AGAIN) == moved
         if verdict is not QUIET:
             told = finding.deviation
+
+
+def test_the_grace_of_a_leverage_runs_from_when_it_was_first_seen() -> None:
+    watch, wrong = Watch(), make_finding(kind=FindingKind.LEVERAGE_MISMATCH)
+
+    assert [watch.look(wrong, now) for now in (30.0, 70.0, 89.9, 90.0)] == [QUIET, QUIET, QUIET, FIRE]
+
+
+def test_what_is_remembered_of_a_telling_is_the_finding_and_when() -> None:
+    finding = make_finding("0.5", cause=Cause.MANUAL, expected=Fraction(1, 3))
+
+    first = tell("alice", finding, before=None, now_ms=7)
+    again = tell("alice", attrs.evolve(finding, expected=None), before=first, now_ms=9)
+
+    assert first.expected is not None
+    assert abs(Fraction(first.expected) - Fraction(1, 3)) < Fraction(1, 10**6), "rounded for display"
+    assert attrs.evolve(first, expected=None) == Told(
+        follower="alice",
+        leg=finding.leg,
+        kind=finding.kind,
+        cause=Cause.MANUAL,
+        expected=None,
+        actual=Decimal("0.5"),
+        deviation=Fraction(1, 2),
+        first_told_at_ms=7,
+        told_at_ms=7,
+    )
+    assert again == attrs.evolve(first, expected=None, told_at_ms=9)

@@ -1,5 +1,7 @@
 """Mutants that no test can kill, because the changed code does the same: each with its reason."""
 
+import fnmatch
+
 import attrs
 
 from tests.mutation.results import Mutant
@@ -7,7 +9,10 @@ from tests.mutation.results import Mutant
 
 @attrs.frozen
 class Same:
-    """A change of one function that makes no difference; lines as a diff has them, without indentation."""
+    """A change that makes no difference; lines as a diff has them, without indentation.
+
+    Names and lines may hold ``*``.
+    """
 
     function: str
     before: str
@@ -16,7 +21,12 @@ class Same:
 
     def is_of(self, mutant: Mutant) -> bool:
         """Tell whether this is that mutant."""
-        return mutant.function == self.function and mutant.lines == (self.before, self.after)
+        found, wanted = (mutant.function, *mutant.lines), (self.function, self.before, self.after)
+        return all(_matches(text, pattern) for text, pattern in zip(found, wanted, strict=True))
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 SAME = (

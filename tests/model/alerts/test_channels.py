@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from model.alerts.book import NoticeKind
+from model.alerts.book import Notice, NoticeKind
 from model.alerts.message import ChannelKind, ChannelStatus, Message, MessageKind, MessageState
 from model.alerts.outbox import DIGEST_ABOVE, SMS_A_DAY, Outbox
 from model.severity import Severity
@@ -237,3 +237,61 @@ def test_a_message_that_is_posted_while_the_ledger_is_read_is_not_taken_back() -
     outbox.load(before.take_changed(), now_ms=T0 + 1)
 
     assert outbox.due_at_ms("tgram") is None
+
+
+def test_what_a_notice_says_is_written_as_a_message_of_its_kind() -> None:
+    outbox = box()
+    assert outbox.lost == 0
+    over = make_alert(CRITICAL, calm_since_ms=T0 + 3_000)
+
+    outbox.post(Notice(NoticeKind.RESOLVED, over), T0 + 5_000)
+
+    assert outbox.take_changed() == [
+        Message(
+            message_id=f"{over.alert_id}-resolved-0",
+            channel="tgram",
+            kind=MessageKind.RESOLVED,
+            severity=Severity.CRITICAL,
+            alert_id=over.alert_id,
+            title="resolved: alice is broken",
+            body="It lasted 3 s and was seen once.",
+            created_at_ms=T0 + 5_000,
+        )
+    ]
+
+
+def test_what_is_over_withdraws_its_sms_then() -> None:
+    outbox = box()
+    outbox.post(escalated(), T0)
+
+    outbox.post(fired(kind=NoticeKind.RESOLVED), T0 + 9)
+
+    (sms,) = [it for it in outbox.take_changed() if it.channel == "twilio"]
+    assert (sms.state, sms.settled_at_ms) == (MessageState.CANCELLED, T0 + 9)
+
+
+def test_an_sms_that_was_withdrawn_while_it_was_sent_counts_as_sent() -> None:
+    outbox = box()
+    outbox.post(escalated(), T0)
+    sent = plan(outbox, 0, "twilio")
+    outbox.withdraw(make_alert(CRITICAL), T0 + 1)
+
+    outbox.settle(sent, DONE, T0 + 2)
+
+    (message,) = outbox.take_changed()
+    assert (message.state, message.settled_at_ms) == (MessageState.DELIVERED, T0 + 2)
+    assert outbox.status()[1].delivered == 1
+
+
+def test_each_message_that_a_full_queue_drops_is_counted_and_dated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.alerts.outbox.QUEUED_MAX", 2)
+    outbox = box()
+    for number in range(4):
+        outbox.post(fired(subject=f"f{number}"), T0 + number)
+
+    assert outbox.status()[0].dropped == 2
+    dropped = [it for it in outbox.take_changed() if it.state is MessageState.DROPPED]
+    assert [(it.title, it.settled_at_ms) for it in dropped] == [
+        ("CRITICAL f0 is broken", T0 + 2),
+        ("CRITICAL f1 is broken", T0 + 3),
+    ]

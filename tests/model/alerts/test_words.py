@@ -78,6 +78,13 @@ def test_what_goes_on_says_how_often_it_was_seen_and_in_what_time() -> None:
     ]
 
 
+def test_what_was_seen_twice_says_so_and_what_was_seen_once_does_not() -> None:
+    once, twice = make_alert(), make_alert(count=2, seen_at_ms=T0 + 5_000)
+
+    assert "Seen" not in alert_body(NoticeKind.FIRED, once)
+    assert alert_body(NoticeKind.FIRED, twice).splitlines()[1] == "Seen 2 times in 5 s."
+
+
 def test_a_long_title_gives_way_to_how_to_acknowledge() -> None:
     text = sms_text([make_message("x" * 300)])
 

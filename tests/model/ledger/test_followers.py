@@ -87,3 +87,11 @@ def test_what_was_found_of_its_key_goes_with_a_follower(store: Store) -> None:
     store.remove_follower("alice")
 
     assert store.meta("key_check:") == {key_check_name("bob"): {"key": "b"}}
+
+
+def test_who_is_not_named_stays_unless_the_list_is_the_whole_one(store: Store) -> None:
+    store.apply_followers([row(ALICE), row(BOB)], prune=False)
+
+    assert store.apply_followers([row(ALICE)], prune=False) == Applied(unchanged=("alice",))
+
+    assert [it.settings.name for it in store.followers()] == ["alice", "bob"]
