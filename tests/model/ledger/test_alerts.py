@@ -111,3 +111,11 @@ def test_a_thousand_at_once_are_one_transaction(store: Store) -> None:
     store.save_alerts(alerts, [make_message(alert) for alert in alerts])
 
     assert len(store.recall_alerts(now_ms=T0).messages) == 3_000
+
+
+def test_of_alerts_of_one_moment_the_order_is_always_the_same(store: Store) -> None:
+    alerts = [make_alert(ORDER_UNKNOWN, f"o{number}", alert_id=f"{number}") for number in (3, 1, 2)]
+
+    store.save_alerts(alerts, [])
+
+    assert [it.alert_id for it in store.alerts()] == ["1", "2", "3"]

@@ -1,5 +1,6 @@
 """What is done without the ledger is merged when it is back (R18)."""
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -138,3 +139,80 @@ def test_it_is_kept_while_the_ledger_is_away(journal: Journal, store: Store, tmp
 def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnreachable, match="journal"):
         Journal(tmp_path / "none" / "journal").append(claim=make_claim())
+
+
+def test_only_what_was_torn_is_dropped_and_every_whole_line_stays(
+    store: Store, journal: Journal, tmp_path: Path
+) -> None:
+    for name in ("alice", "bob", "carol"):
+        journal.append(claim=make_claim(name, CLOSING))
+    with (tmp_path / "journal").open("ab") as file:
+        file.write(b"claim \xff")
+
+    journal.append(claim=make_claim("dave", CLOSING))
+
+    assert journal.merge_into(store) == JournalMerged(merged=4)
+    assert {row.follower for row in store.copies()} == {"alice", "bob", "carol", "dave"}
+
+
+def test_a_line_in_no_known_encoding_is_set_aside_as_it_is_read(
+    store: Store, journal: Journal, tmp_path: Path
+) -> None:
+    with (tmp_path / "journal").open("wb") as file:
+        file.write(b"claim \xff {}\ngossip\n")
+
+    assert journal.merge_into(store) == JournalMerged(refused=2)
+
+    assert journal.refused_path.read_text() == "claim \ufffd {}\ngossip\n"
+
+
+def test_words_with_blanks_come_through(store: Store, journal: Journal) -> None:
+    claim = make_claim("alice", CLOSING)
+    words = make_order(claim, detail="the venue said: try again later")
+    journal.append(claim=claim, orders=[words], outcome=make_outcome(claim, orders=(words,)))
+
+    assert journal.merge_into(store) == JournalMerged(merged=3)
+
+    assert store.copies()[0].orders == (words,)
+
+
+def test_a_disk_that_takes_a_part_keeps_nothing_of_it(
+    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    journal.append(claim=make_claim("alice", CLOSING))
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:20]))
+
+    with pytest.raises(LedgerUnreachable, match="journal: the disk took only a part"):
+        journal.append(claim=make_claim("bob", CLOSING))
+    monkeypatch.undo()
+
+    assert journal.merge_into(store) == JournalMerged(merged=1)
+    assert [row.follower for row in store.copies()] == ["alice"]
+
+
+def test_a_new_journal_is_in_its_directory_for_good(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was synced is lost all the same with a directory that was not."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def note(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    assert journal.is_empty()
+    journal.append(claim=make_claim("alice", CLOSING))
+    journal.append(claim=make_claim("bob", CLOSING))
+
+    file, directory = (tmp_path / "journal").stat().st_ino, tmp_path.stat().st_ino
+    assert synced == [file, directory, file]
+
+
+def test_a_merge_that_fails_names_the_file(store: Store, journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+
+    with pytest.raises(LedgerUnreachable, match=f"journal {tmp_path / 'journal'}: "):
+        journal.merge_into(store)

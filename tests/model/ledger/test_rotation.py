@@ -71,3 +71,12 @@ def test_a_row_in_anothers_place_is_not_sealed_anew(store: Store) -> None:
     )
 
     assert plan_rotation([swapped], SealingKeys([NEW, OLD])).unreadable == ("mallory",)
+
+
+def test_a_row_that_no_key_opens_keeps_nobody_else_from_being_sealed_anew() -> None:
+    rows = [sealed("alice", generate_key()), sealed("bob", NEW), sealed("carol", OLD)]
+
+    plan = plan_rotation(rows, SealingKeys([NEW, OLD]))
+
+    assert [old for old, _ in plan.due] == [rows[2]]
+    assert (plan.current, plan.unreadable) == (("bob",), ("alice",))

@@ -96,3 +96,17 @@ def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(SchemaNewer, match="not a ledger"):
         open_store(url)
     database.close()
+
+
+def test_a_step_of_tomorrow_is_named_by_whoever_refuses_it(store: Store, migrations: Path) -> None:
+    for name in ("0098_first", "0099_second"):
+        (migrations / f"{name}.py").write_text(SECOND.replace("second", name[5:]))
+    migrate_schema(store.database)
+    for name in ("0098_first", "0099_second"):
+        (migrations / f"{name}.py").unlink()
+
+    words = "was written by a newer version: it has 0098_first, 0099_second$"
+    with pytest.raises(SchemaNewer, match=words):
+        migrate_schema(store.database)
+    with pytest.raises(SchemaNewer, match=words):
+        check_schema(store.database)

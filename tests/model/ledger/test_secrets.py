@@ -1,12 +1,14 @@
 """Sealed secrets open with their key, in their place, and nowhere else (section 4)."""
 
 import pytest
+from cryptography.fernet import Fernet
 
 from model.ledger import FollowerRow
 from model.ledger.secrets import (
     SealingKeys,
     SecretUnreadable,
     generate_key,
+    key_name,
     open_secrets,
     rotate_secrets,
     seal_secrets,
@@ -73,3 +75,32 @@ def test_a_row_does_not_show_its_tokens() -> None:
     row = FollowerRow(settings=FollowerSettings(name="a", exchange="bybit"), secrets={"api_key": CANARY})
 
     assert CANARY not in repr(row)
+
+
+def test_what_cannot_be_opened_is_named_and_why() -> None:
+    old, new = generate_key(), generate_key()
+    token = SealingKeys([old]).seal(CANARY, **PLACE)
+
+    with pytest.raises(SecretUnreadable, match="api_secret of alice: no sealing key opens it"):
+        SealingKeys([new]).open(token, **PLACE)
+    with pytest.raises(SecretUnreadable, match="api_key of alice: the token was sealed for another place"):
+        SealingKeys([old]).open(token, **{**PLACE, "field": "api_key"})
+    with pytest.raises(SecretUnreadable, match=r"^a token that no key opens$"):
+        SealingKeys([new]).rotate(token)
+
+
+@pytest.mark.parametrize("plain", ["[]", '"text"', "1", '{"account": "alice"}'])
+def test_a_token_of_something_else_opens_nowhere(plain: str) -> None:
+    key = generate_key()
+    token = Fernet(key).encrypt(plain.encode()).decode()
+
+    with pytest.raises(SecretUnreadable, match="another place"):
+        SealingKeys([key]).open(token, **PLACE)
+
+
+def test_a_key_has_a_short_name_of_its_own() -> None:
+    one, other = generate_key(), generate_key()
+
+    assert SealingKeys([one, other]).newest_name == key_name(one) != key_name(other)
+    assert len(key_name(one)) == 8
+    assert key_name(one) not in one
