@@ -11,9 +11,8 @@ import pytest
 import trio
 
 from model.copy import ClaimAnswer
-from model.ledger import LedgerUnreachable, Store, bulk, open_database, open_store
+from model.ledger import LedgerUnreachable, Store, open_database, open_store
 from model.ledger.bulk import run_sql
-from model.ledger.connection import POSTGRES_SESSION
 from tests.model.ledger.factories import NOW_MS, make_change, make_claim
 from tests.postgres import execute
 
@@ -243,48 +242,3 @@ def test_a_kill_in_the_middle_of_claims_leaves_whole_batches(
 def _end_sessions(server: str, url: str) -> None:
     name = urlsplit(url).path[1:]
     execute(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-
-
-def test_more_keys_than_one_statement_takes_are_all_found(
-    make_store: Callable[[str], Store], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "VARIABLES_MAX", 3)
-    store = make_store(sqlite_url)
-    store.put_meta({f"k{number}": number for number in range(8)})
-
-    with store.unit(write=False) as connection:
-        keys = [f"k{number}" for number in range(10)]
-        found = bulk.select_in(connection, "SELECT key FROM meta WHERE key", keys)
-
-    assert sorted(key for (key,) in found) == keys[:8]
-
-
-@pytest.mark.parametrize(
-    ("url", "name", "where"),
-    [
-        ("postgresql://u@db/books", "books", "postgresql ledger books on db"),
-        ("postgresql://u@/books", "books", "postgresql ledger books on the local socket"),
-        ("postgresql://u@db", "u", "postgresql ledger u on db"),
-        ("postgresql://db", "postgres", "postgresql ledger postgres on db"),
-        ("postgres://u@a:1,b:2/books", "books", "postgresql ledger books on a,b"),
-    ],
-)
-def test_a_postgresql_ledger_has_a_name_and_a_place(url: str, name: str, where: str) -> None:
-    database = open_database(url)
-
-    assert (database.connection_parameters["dbname"], database.where) == (name, where)
-
-
-def test_options_of_a_postgresql_url_come_after_ours() -> None:
-    ours = open_database("postgresql://u@db/n").connection_parameters["options"]
-    both = open_database("postgresql://u@db/n?options=-c%20search_path%3Dx").connection_parameters["options"]
-
-    assert ours == POSTGRES_SESSION
-    assert both == f"{POSTGRES_SESSION} -c search_path=x", "the last one of a setting counts"
-
-
-def test_a_wrong_postgresql_url_is_answered_with_a_right_one() -> None:
-    words = r"^not a PostgreSQL ledger url: postgresql://user@host/name\?options$"
-    for url in ("postgresql://u@a:1,b:two/n", "postgresql://u@h/n?no_such_option=1"):
-        with pytest.raises(ValueError, match=words):
-            open_database(url)

@@ -1,6 +1,5 @@
 """Claims, outcomes and reading back, on both databases."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -259,35 +258,3 @@ def test_meta_is_kept_by_key(store: Store) -> None:
 
     assert store.meta("audit:") == {"audit:a": {"since": 6}}
     assert store.meta() == {"audi": "x", "audit:a": {"since": 6}}
-
-
-def test_meta_comes_by_key_in_order(store: Store) -> None:
-    store.put_meta({"b": 1, "a": 2, "c": 3})
-
-    assert list(store.meta()) == ["a", "b", "c"]
-
-
-def test_whoever_reads_never_waits_for_who_writes(
-    ledger_url: str, make_store: Callable[[str], Store]
-) -> None:
-    store, other = make_store(ledger_url), make_store(ledger_url)
-    reads: list[Callable[[], object]] = [
-        store.last_changes,
-        lambda: store.open_copies("alice"),
-        lambda: store.holdings("alice"),
-        store.copies,
-        lambda: store.explain("c"),
-        store.followers,
-        store.drifts,
-        store.meta,
-        lambda: store.recall_alerts(now_ms=NOW_MS),
-        store.alerts,
-    ]
-
-    with other.unit():
-        other.put_meta({"held": "back"})
-        seen = [read() for read in reads]
-
-    assert not any(isinstance(it, (list, dict)) and it for it in seen), (
-        "nothing of it is seen before it is done"
-    )
