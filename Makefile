@@ -36,6 +36,7 @@ fuzz: $(VENV)/.installed
 # Every function of model/ changed in every small way, about seven thousand: which changes does no test notice?
 mutation: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	rm -rf mutants
 	$(BIN)/python -m tests.mutation --least 0.9
 
 lint: $(VENV)/.installed

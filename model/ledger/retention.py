@@ -68,4 +68,4 @@ def _ids(connection: peewee.Database, sql: str, parameters: tuple[object, ...]) 
 
 def _delete(connection: peewee.Database, table: str, column: str, ids: list[int]) -> None:
     if ids:
-        select_in(connection, f"DELETE FROM {table} WHERE {column}", ids, f"RETURNING {column}")
+        select_in(connection, f"DELETE FROM {table} WHERE {column}", ids)

@@ -10,10 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import attrs
-
 from tests.mutation.results import FILES, Mutant, read_mutants
-from tests.mutation.same import SAME, Same
+from tests.mutation.same import Same, is_sql_in_other_letters, read_same
 
 
 def main() -> int:
@@ -37,23 +35,24 @@ def main() -> int:
     score = _print_table(mutants, excused)
     stale = [] if options.names else unused
     for same in stale:
-        print(f"tests/mutation/same.py excuses what no longer survives: {same}")
+        print(f"tests/mutation/same.txt excuses what no longer survives: {same}")
     return bool(stale) or score < options.least
 
 
 def _judge(mutants: list[Mutant]) -> tuple[list[Mutant], set[str], list[Same]]:
     """Return survivors to kill, names of those that change nothing, and excuses that nothing needed."""
-    survivors, excused, unused = [], set(), set(SAME)
+    known = read_same()
+    survivors, excused, unused = [], set(), set(known)
     for mutant in mutants:
         if mutant.is_killed:
             continue
-        same = next((it for it in SAME if it.is_of(mutant)), None)
-        if same is None:
-            survivors.append(mutant)
-        else:
+        reasons = {it for it in known if it.is_of(mutant)}
+        unused -= reasons
+        if reasons or is_sql_in_other_letters(mutant):
             excused.add(mutant.name)
-            unused.discard(same)
-    return survivors, excused, sorted(unused, key=attrs.astuple)
+        else:
+            survivors.append(mutant)
+    return survivors, excused, sorted(unused)
 
 
 def _print_table(mutants: list[Mutant], excused: set[str]) -> float:

@@ -95,3 +95,13 @@ def test_who_is_not_named_stays_unless_the_list_is_the_whole_one(store: Store) -
     assert store.apply_followers([row(ALICE)], prune=False) == Applied(unchanged=("alice",))
 
     assert [it.settings.name for it in store.followers()] == ["alice", "bob"]
+
+
+def test_a_follower_is_unchanged_by_the_same_entry_whatever_was_done_with_it_since(store: Store) -> None:
+    """Its mode and when it joined are the engine's, not the file's."""
+    store.apply_followers([row(ALICE)], prune=False)
+    store.set_mode("alice", FollowerMode.PAUSED)
+
+    again = row(attrs.evolve(ALICE, joined_at_ms=NOW_MS + 5))
+
+    assert store.apply_followers([again], prune=False) == Applied(unchanged=("alice",))
