@@ -169,6 +169,8 @@ class Copying:
                     if self._placing.shrinks and reason is Reason.VENUE_REJECTED:
                         reason = Reason.MARGIN_INSUFFICIENT
                     return self._leave(goal, situation, self._desk.view.size(goal.leg), reason)
+            elif reason in _BY_CATALOGUE and await self._desk.board.doubt():
+                continue
             elif not self._is_worth_waiting(reason):
                 return self._leave(goal, situation, decision.desired, reason)
             if self._desk.stopping:
@@ -269,3 +271,5 @@ _ENDS_AN_OPENING = frozenset(
         Reason.LEDGER_UNREACHABLE,
     }
 )
+
+_BY_CATALOGUE = frozenset({Reason.SYMBOL_NOT_TRADING, Reason.SYMBOL_NOT_LISTED})

@@ -107,7 +107,12 @@ class MarkStream(TrioActor):
         await trio.sleep(CATALOGUE_COMPLETE_S)
         with contextlib.suppress(ExchangeError):  # the first reading serves until the next
             await self._read_catalogue()
-        await self._every(CATALOGUE_REFRESH_S, self._read_catalogue)
+        while True:
+            with trio.move_on_after(CATALOGUE_REFRESH_S):
+                await self._board.doubted.wait()
+            self._board.doubted = trio.Event()
+            with contextlib.suppress(ExchangeError):  # what is known serves; a new doubt asks again
+                await self._read_catalogue()
 
     async def _read_clock(self) -> None:
         self._board.clock_offset_ms = await self._board.venue.clock_offset_ms()

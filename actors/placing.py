@@ -70,8 +70,9 @@ class Placing:
             await self._desk.gateway.set_leverage(leg, leverage)
         except ExchangeError as error:
             self._record.trouble(f"leverage: {error}")
-            is_refused = isinstance(error, RequestRejected)
-            return Reason.LEVERAGE_FAILED if is_refused else Reason.VENUE_UNREACHABLE
+            if not isinstance(error, RequestRejected):
+                return Reason.VENUE_UNREACHABLE
+            return Reason.VENUE_REJECTED if await self._desk.board.doubt() else Reason.LEVERAGE_FAILED
         self._desk.view.leverages[leg.symbol] = leverage
         return None
 
@@ -204,6 +205,8 @@ class Placing:
     async def _refused(self, refusal: Refusal, draft: OrderDraft) -> Reason | None:
         """Return why the order was refused, after reading again what the refusal puts in doubt."""
         symbol = draft.leg.symbol
+        if refusal in _BY_CATALOGUE and await self._desk.board.doubt():
+            return Reason.VENUE_REJECTED
         if refusal is Refusal.MARGIN:
             self.shrinks += 1
             return Reason.VENUE_REJECTED if self.shrinks <= SHRINKS_MAX else Reason.MARGIN_INSUFFICIENT
@@ -262,3 +265,8 @@ class Placing:
         """Hold the leg as ours, at once: what is opened there is (R14)."""
         holding = self._desk.holdings[leg] = self._desk.own(leg)
         self._record.hold(holding)
+
+
+_BY_CATALOGUE = frozenset(
+    {Refusal.MIN_SIZE, Refusal.MAX_SIZE, Refusal.PRICE, Refusal.PARAMETER, Refusal.LEVERAGE, Refusal.SYMBOL}
+)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import attrs
 
 from model.amounts import EXACT, ONE, positive_or_none
-from model.instrument import Instrument
+from model.instrument import Instrument, InstrumentStatus
 
 DOLLARS = frozenset({"USDT", "USDC", "USD"})
 """Quotes that count as one: what they are apart shows in the price and is judged by max_basis (R9)."""
@@ -97,12 +97,13 @@ def is_same_price(master_mark: Decimal | None, mark: Decimal | None, factor: Dec
 
 
 def _best(found: Iterable[Instrument], master: Instrument, unit: Unit) -> Instrument | None:
-    """Prefer the same quote, then the same multiple, then the name: one answer, whatever the order."""
+    """Prefer the same quote, what is traded, the same multiple, the name: one answer, whatever the order."""
     same = [it for it in found if it.quote == master.quote or {it.quote, master.quote} <= DOLLARS]
     return min(
         same,
         key=lambda it: (
             it.quote != master.quote,
+            it.status is InstrumentStatus.CLOSED,
             unit_of(it.base).multiple != unit.multiple,
             it.symbol,
         ),

@@ -157,7 +157,13 @@ class BinanceAccount:
                 f"leverage is a whole number: {leverage}", refusal=Refusal.LEVERAGE, exchange=EXCHANGE
             )
         params = format_leverage(leg.symbol, leverage)
-        found = await self._rest.change_setting(LEVERAGE_PATH, params, weight=1)
+        try:
+            found = await self._rest.change_setting(LEVERAGE_PATH, params, weight=1)
+        except RequestRejected as error:
+            if error.refusal is Refusal.LEVERAGE:
+                self._catalogue.doubt_tiers()
+                await self._catalogue.read_tiers_once(self._rest)
+            raise
         with reading("leverage"):
             got = positive(found["leverage"]) if found else leverage
         if got != leverage:

@@ -30,7 +30,7 @@ INFO_PATH = "/fapi/v1/exchangeInfo"
 BRACKETS_PATH = "/fapi/v1/leverageBracket"
 LEVERAGE_MAX = Decimal(125)
 """Of any symbol, until its tiers are known."""
-TIERS_RETRY_S = 60.0
+TIERS_RETRY_S = 10.0
 PRICE_BAND_SHARE = Decimal("0.9")
 """Of the band that is used: the mark moves on while an order is under way."""
 PERPETUAL = "PERPETUAL"
@@ -46,6 +46,7 @@ class Catalogue:
         self._instruments: dict[str, Instrument] = {}
         self._tiers: dict[str, tuple[LeverageTier, ...]] = {}
         self._tiers_wanted_at = 0.0
+        self._tiers_due = True
         self.symbols: frozenset[str] = frozenset()
         """Of every instrument."""
 
@@ -64,19 +65,28 @@ class Catalogue:
         self._instruments.clear()
         self._instruments.update({symbol: self._tiered(it) for symbol, it in fresh.items()})
         self.symbols = frozenset(self._instruments)
+        self._tiers_due = True
         return self._instruments
 
+    def doubt_tiers(self) -> None:
+        """Have the tiers read by the next account that asks: a leverage was refused that they allow."""
+        self._tiers_due = True
+
     async def read_tiers_once(self, rest: BinanceRest) -> None:
-        """Read the leverage tiers as an account, unless one has; trouble leaves them for the next."""
+        """Read the leverage tiers as an account, unless one has since the catalogue was read.
+
+        Trouble leaves them for the next; until then they are what they were.
+        """
         now = trio.current_time()
-        if self._tiers or not self._instruments or now < self._tiers_wanted_at:
+        if not self._tiers_due or not self._instruments or now < self._tiers_wanted_at:
             return
         self._tiers_wanted_at = now + TIERS_RETRY_S
         try:
             self._tiers = parse_tiers(await rest.read(BRACKETS_PATH, weight=1))
         except ExchangeError as error:
-            log.warning("leverage tiers are not known yet: %s", error)
+            log.warning("leverage tiers could not be read: %s", error)
             return
+        self._tiers_due = False
         for symbol, instrument in self._instruments.items():
             self._instruments[symbol] = self._tiered(instrument)
 
