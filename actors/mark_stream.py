@@ -16,6 +16,7 @@ CATALOGUE_COMPLETE_S = 5.0
 """After a start, whose first reading may lack what takes long."""
 CLOCK_REFRESH_S = 30.0
 STREAM_RETRY_S_MAX = 30.0
+HEALTHY_AFTER_S = 60.0
 WATCH_SETTLE_S = 0.2
 
 
@@ -25,7 +26,6 @@ class MarkStream(TrioActor):
     def __init__(self, *, board: VenueBoard) -> None:
         super().__init__()
         self._board = board
-        self._watched: frozenset[str] = frozenset()
         self._widened = trio.Event()
         self._streaming = False
 
@@ -43,9 +43,9 @@ class MarkStream(TrioActor):
         """Widen the set of streamed symbols."""
         match message:
             case WatchMarks(symbols=symbols):
-                fresh = (symbols - self._watched) & self._board.instruments.keys()
+                fresh = (symbols - self._board.watched) & self._board.instruments.keys()
                 if fresh:
-                    self._watched |= fresh
+                    self._board.watched |= fresh
                     self._widened.set()
             case _:
                 raise TypeError(f"MarkStream does not know {message!r}")
@@ -54,10 +54,11 @@ class MarkStream(TrioActor):
     async def _stream(self) -> None:
         failures = 0
         while True:
-            if not self._watched:
+            if not self._board.watched:
                 await self._widened.wait()
             await trio.sleep(WATCH_SETTLE_S)
             self._widened = trio.Event()
+            began = trio.current_time()
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._until_widened, nursery.cancel_scope)
@@ -65,11 +66,11 @@ class MarkStream(TrioActor):
                 failures = 0
             except* (ExchangeError, OSError):
                 self._streaming = False
-                failures += 1
+                failures = 1 if trio.current_time() - began > HEALTHY_AFTER_S else failures + 1
                 await trio.sleep(min(STREAM_RETRY_S_MAX, 0.1 * 2**failures))
 
     async def _read_stream(self) -> None:
-        async with self._board.venue.marks(self._watched) as updates:
+        async with self._board.venue.marks(self._board.watched) as updates:
             self._streaming = True
             async for symbol, price in updates:
                 self._board.marks.put(symbol, price, trio.current_time())
@@ -86,7 +87,7 @@ class MarkStream(TrioActor):
     def _has_stale_mark(self) -> bool:
         now = trio.current_time()
         price = self._board.marks.price
-        return any(price(s, now=now, age_s_max=MARKS_POLL_S) is None for s in self._watched)
+        return any(price(s, now=now, age_s_max=MARKS_POLL_S) is None for s in self._board.watched)
 
     async def _read_marks_quietly(self) -> None:
         try:

@@ -34,6 +34,8 @@ class VenueBoard:
     marks: Marks = attrs.field(factory=Marks)
     instruments: Mapping[str, Instrument] = attrs.field(factory=dict)
     symbols: SymbolIndex = attrs.field(factory=lambda: SymbolIndex({}))
+    watched: frozenset[str] = frozenset()
+    """Whose marks are streamed: who asked for them asks only once, so this outlives the stream's actor."""
     clock_offset_ms: int | None = None
     known: trio.Event = attrs.field(factory=trio.Event)
     """Set once the catalogue has been read."""
