@@ -64,7 +64,7 @@ class StreamParts:
 class BinancePrivateStream:
     """One life of an account's user data stream; iteration raises StreamLost."""
 
-    __slots__ = ("_memory", "_probe", "_receive", "_send", "_socket", "_why")
+    __slots__ = ("_bug", "_memory", "_probe", "_receive", "_send", "_socket", "_why")
 
     def __init__(self, socket: WebSocket, memory: AccountMemory, probe: StreamProbe) -> None:
         self._socket = socket
@@ -72,6 +72,7 @@ class BinancePrivateStream:
         self._probe = probe
         self._send, self._receive = trio.open_memory_channel[StreamEvent](EVENTS_WAITING_MAX)
         self._why = ""
+        self._bug: Exception | None = None
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self
@@ -81,7 +82,7 @@ class BinancePrivateStream:
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
-            raise StreamLost(self._why, exchange=EXCHANGE) from None
+            raise self._bug or StreamLost(self._why, exchange=EXCHANGE) from None
 
     async def lose(self, why: str) -> None:
         """End the stream for a reason of ours."""
@@ -97,6 +98,8 @@ class BinancePrivateStream:
                         await self._send.send(event)
             except StreamLost as error:
                 self._why = self._why or str(error)
+            except Exception as error:  # noqa: BLE001 - whoever reads the stream dies of it, not of a lost one
+                self._bug = error
 
     async def heard_pong(self) -> None:
         """Tell that the line is alive, unless the stream on it is dead."""
