@@ -99,7 +99,7 @@ async def open_websocket(network: Network, url: str, *, exchange: str) -> AsyncI
                 raised = error
                 raise
             finally:
-                await _close(socket, CLOSE_S_CANCELLED if isinstance(raised, trio.Cancelled) else CLOSE_S)
+                await _close(socket, CLOSE_S_CANCELLED if _is_cancelled(raised) else CLOSE_S)
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         if raised is not None and not isinstance(raised, trio.Cancelled):
@@ -181,6 +181,13 @@ async def _close(socket: WebSocket, wait_s: float) -> None:
             await socket._connection.aclose()
     with trio.CancelScope(shield=True):
         await socket.abort()
+
+
+def _is_cancelled(error: BaseException | None) -> bool:
+    """Tell whether the block was cancelled: what has tasks beside it is so in a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
