@@ -20,15 +20,24 @@ FOLLOWER_INTENSITY = Intensity(max_failures=5, period_s=60.0)
 STREAM_INTENSITY = Intensity(max_failures=10, period_s=300.0)
 EDGE_INTENSITY = Intensity(max_failures=10, period_s=60.0)
 DRAIN_S = 30.0
+FALL_S = 0.25
+"""For a follower whose stream has crashed: it is deaf, and what it has in hand its next life finds (R2)."""
 
 Make = Callable[[], TrioActor]
 
 
 def child(
-    name: str, make: Make, *, shutdown_s: float = 5.0, fatal: tuple[type[BaseException], ...] = ()
+    name: str,
+    make: Make,
+    *,
+    shutdown_s: float = 5.0,
+    fall_s: float | None = None,
+    fatal: tuple[type[BaseException], ...] = (),
 ) -> ChildSpec:
     """Return a permanent child that is restarted whatever ends it, but for ``fatal`` errors."""
-    return ChildSpec(name=name, make=make, expected=EXPECTED_TROUBLE, fatal=fatal, shutdown_s=shutdown_s)
+    return ChildSpec(
+        name=name, make=make, expected=EXPECTED_TROUBLE, fatal=fatal, shutdown_s=shutdown_s, fall_s=fall_s
+    )
 
 
 def onlooker(name: str, make: Make) -> ChildSpec:
@@ -45,7 +54,7 @@ def follower_spec(name: str, *, account_stream: Make, follower: Make) -> Supervi
         on_exhausted=Exhausted.QUARANTINE,
         children=(
             child(f"stream:{name}", account_stream, shutdown_s=1.0),
-            child(f"follower:{name}", follower, shutdown_s=DRAIN_S),
+            child(f"follower:{name}", follower, shutdown_s=DRAIN_S, fall_s=FALL_S),
         ),
     )
 

@@ -73,11 +73,11 @@ class Life:
         """Return the seconds since the loop last turned, or the start began; 0 while it waits."""
         return 0.0 if self.mailbox.is_idle else trio.current_time() - self.beat_at
 
-    def stop(self) -> None:
-        """Let the message in hand and on_stop finish within the grace, then cancel."""
+    def stop(self, grace_s: float | None = None) -> None:
+        """Let the message in hand and on_stop finish within the grace, or another one, then cancel."""
         if not self._stopping:
             self._stopping = True
-            self._scope.deadline = trio.current_time() + self._grace_s
+            self._scope.deadline = trio.current_time() + (self._grace_s if grace_s is None else grace_s)
             self.mailbox.wake()
 
     def give_up(self, error: ActorHung) -> None:

@@ -63,9 +63,9 @@ class ActorNode(Node):
         self.tree.report(ActorStarted(name=self.name, generation=self.generation))
         self._is_up()
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, *, falls: bool) -> None:
         if self._life is not None:
-            self._life.stop()
+            self._life.stop(self.spec.fall_s if falls else None)
 
     @property
     def starts_with_others(self) -> bool:

@@ -116,7 +116,7 @@ class Cohort:
         beside = [other for other in self.nodes[0 if self._all_together else place :] if other is not node]
         self._count_all(beside)
         others = [other for other in beside if other.starts_with_others]
-        await self._stop_all(others)
+        await self._stop_all(others, falls=True)
         for other in others:
             other.wait_for_start()
 
@@ -125,10 +125,10 @@ class Cohort:
             if node.state is State.DOWN:
                 self._count(node)  # it failed at the same moment: that is told and counted as well
 
-    async def _stop_all(self, nodes: list[Node]) -> None:
+    async def _stop_all(self, nodes: list[Node], *, falls: bool = False) -> None:
         self._count_all(nodes)
         for node in reversed(nodes):
-            await node.stop()
+            await node.stop(falls=falls)
 
     def _is_due(self, node: Node) -> bool:
         return node.retry_at is None or trio.current_time() >= node.retry_at

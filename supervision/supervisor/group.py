@@ -125,7 +125,7 @@ class Group(Node):
             for cohort in tuple(self._cohorts):
                 await cohort.is_settled.wait()
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, *, falls: bool) -> None:
         self._roused.set()
         self._stop_children()
 

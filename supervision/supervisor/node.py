@@ -96,7 +96,7 @@ class Node(abc.ABC):
         """Run one life; return what ended it."""
 
     @abc.abstractmethod
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, *, falls: bool) -> None:
         """Make the life end within its grace."""
 
     def _is_up(self) -> None:
@@ -114,11 +114,15 @@ class Node(abc.ABC):
         self._news.unpark_all()
         self.changed()
 
-    async def stop(self) -> None:
-        """End the life in hand, if there is one, and wait for that."""
+    async def stop(self, *, falls: bool = False) -> None:
+        """End the life in hand, if there is one, and wait for that.
+
+        Args:
+            falls: one before it has crashed and waits; it is started again right after.
+        """
         if self.state in (State.STARTING, State.RUNNING):
             self.state = State.STOPPING
-            self._ask_to_stop()
+            self._ask_to_stop(falls=falls)
         if self.state is State.STOPPING:
             await self._over.wait()
         self.state = State.STOPPED

@@ -58,6 +58,8 @@ class ChildSpec:
     """What no restart can mend: the whole tree ends at once, without grace, and `run` raises it."""
     shutdown_s: float = SHUTDOWN_S
     """For the message in hand and on_stop; then it is cancelled. 0 cancels at once."""
+    fall_s: float | None = None
+    """The same where it only falls with one before it, which waits for that; None: ``shutdown_s``."""
 
     @property
     def expects_anything(self) -> bool:
