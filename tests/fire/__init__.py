@@ -1,0 +1,1 @@
+"""Actors that crash, hang and crash again while everybody else goes on copying."""

@@ -1,0 +1,65 @@
+"""A day of crashes from its seed: drills in turn, and what the process holds before and after."""
+
+import random
+import tempfile
+from pathlib import Path
+
+import trio
+from trio.testing import MockClock
+
+from model.amounts import use_money_context
+from tests.fire.drill import CAST, EVERY_S, WAYS, Drills, Report
+from tests.fire.mines import Mines, planted
+from tests.fire.targets import targets_of
+from tests.fire.witness import inventory
+from tests.simulation.run import _seed_scheduler
+from tests.world import open_world
+
+REST_S = 70.0
+"""Before anything is counted: pools have let go of what they do not need."""
+
+
+def crash(crashes: int, seed: int) -> Report:
+    """Run so many crashes in virtual time."""
+    use_money_context()
+    _seed_scheduler(seed)
+    with tempfile.TemporaryDirectory() as directory:
+        return trio.run(_day, Path(directory), crashes, seed, clock=MockClock(autojump_threshold=0))
+
+
+async def _day(directory: Path, crashes: int, seed: int) -> Report:
+    mines, chance = Mines(), random.Random(seed)
+    with planted(mines):
+        async with open_world(directory, *CAST, master_equity="1000000") as world:
+            drills = Drills(world, mines, chance)
+            drills.begin()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(drills.listen)
+                drills.trade()
+                await world.until(drills.all_on_target)
+                await trio.sleep(REST_S)
+                before = inventory(world)
+                await _crash_in_turn(drills, crashes)
+                await world.settled()
+                await trio.sleep(REST_S)
+                after = inventory(world)
+                nursery.cancel_scope.cancel()
+            report = drills.report
+            report.grown = {what: (n, after[what]) for what, n in before.items() if after[what] > n}
+            report.orders = sum(len(drills.orders_of(it.name)) for it in CAST)
+            report.problems += [f"{it} arrived twice" for it in world.sent_twice()]
+            grown = report.grown.items()
+            report.problems += [f"{what}: {old} before, {new} after" for what, (old, new) in grown]
+            await world.stop_engine()
+    return report
+
+
+async def _crash_in_turn(drills: Drills, crashes: int) -> None:
+    """Let every target have its turn, each time brought down in another way."""
+    targets = targets_of(CAST)
+    assert len(targets) * EVERY_S > 60
+    ways = {target: drills.chance.sample(WAYS, len(WAYS)) for target in targets}
+    for number in range(crashes):
+        target = targets[number % len(targets)]
+        way = ways[target][number // len(targets) % len(WAYS)]
+        await drills.crash(target, way)
