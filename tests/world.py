@@ -82,6 +82,8 @@ class World:
     directory: Path
     max_open_age_s: float = 5.0
     allow_trading_key: bool = True
+    make_parts: Callable[..., EngineParts] | None = None
+    """Puts an engine's parts together, where it is to have more than a scenario needs."""
     events: list[object] = attrs.field(factory=list)
     _engine: Engine | None = None
     _scope: trio.CancelScope | None = None
@@ -243,7 +245,7 @@ class World:
             now_ms=clock.wall_ms,
             publish=bus.publish,
         )
-        parts = EngineParts(
+        parts = (self.make_parts or EngineParts)(
             venues={house.exchange: house.connect(self.network, clock) for house in self.houses},
             master_exchange="bybit",
             master_credentials=self._credentials(MASTER),
@@ -306,6 +308,7 @@ async def open_world(
     max_open_age_s: float = 5.0,
     ledger_url: str | None = None,
     listings: Mapping[str, Iterable[Listing]] | None = None,
+    make_parts: Callable[..., EngineParts] | None = None,
 ) -> AsyncIterator[World]:
     """Open venues with a master and these followers, and an engine that is ready to copy.
 
@@ -343,6 +346,7 @@ async def open_world(
                 nursery=nursery,
                 directory=directory,
                 max_open_age_s=max_open_age_s,
+                make_parts=make_parts,
             )
             world.followers = tuple(_account(world, member) for member in cast)
             store.apply_followers([FollowerRow(settings=it.settings) for it in world.followers], prune=False)

@@ -8,12 +8,11 @@ import attrs
 import click
 import trio
 from rich.console import Console
-from rich.table import Table
 
 from exchanges.sandbox.houses import KINDS
 from model.amounts import use_money_context
 from tests.bench import burst, growth, idle, latency, reconnect, slow
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, table_of
 from tests.bench.ledgers import POSTGRES, SQLITE, new_ledger, running_server
 
 PARTS = ("latency", "venues", "slow", "burst", "reconnect", "memory", "rows")
@@ -80,7 +79,7 @@ def bench(
     console = Console()
     with tempfile.TemporaryDirectory(prefix="copytrader-bench-") as directory:
         figures = trio.run(_measure, plan, Path(directory), console)
-    console.print(_table(figures))
+    console.print(table_of(figures))
 
 
 async def _measure(plan: Plan, directory: Path, console: Console) -> list[Figure]:
@@ -138,14 +137,6 @@ async def _venues(plan: Plan, directory: Path, console: Console) -> list[Figure]
             )
         figures += [*found.figures(), found.copied(), found.calls()]
     return figures
-
-
-def _table(figures: list[Figure]) -> Table:
-    table = Table("figure", "measured", "goal", "met", "beside it", show_lines=True)
-    words = {None: "", True: "[green]yes[/green]", False: "[red]no[/red]"}
-    for it in figures:
-        table.add_row(it.what, it.value, it.goal, words[it.met], it.note)
-    return table
 
 
 if __name__ == "__main__":

@@ -79,11 +79,17 @@ async def command(town: Town, *arguments: str) -> str:
 @asynccontextmanager
 async def started(town: Town, point: str = NEVER, count: int = 0) -> AsyncIterator[EngineProcess]:
     """Start an engine that kills itself at a point, or never; nobody survives the block."""
+    async with running(town, "tests.crashes.engine", point, str(count)) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def running(town: Town, module: str, *arguments: str) -> AsyncIterator[EngineProcess]:
+    """Run a module that is an engine once it has taken these arguments; nobody survives the block."""
     log = town.directory / "engine.log"
-    arguments = [point, str(count), "run", "-c", str(town.config)]
     with log.open("ab") as output:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "tests.crashes.engine", *arguments],
+            [sys.executable, "-m", module, *arguments, "run", "-c", str(town.config)],
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
