@@ -6,7 +6,9 @@ import attrs
 
 from model.account import Execution, PositionReport
 from model.fills import ParkedFill
+from model.leg import Leg, PositionMode
 from model.leg_book import LegBook, flat_row
+from model.pairing import Pairing
 from tests.model.factories import make_change
 from tests.model.test_pairing import SOL, make_fill, make_row
 
@@ -65,3 +67,17 @@ def test_a_leg_that_a_reading_lacks_is_flat_as_of_the_newest_that_is_known() -> 
     assert remembered.absent_row(()) == flat_row(SOL, 10, 5_000)
     assert told.absent_row(()) == flat_row(SOL, 15, 6_000)
     assert told.absent_row((other,)) == flat_row(SOL, 30, other.venue_time_ms)
+
+
+def test_a_leg_that_a_reading_lacks_teaches_no_mode() -> None:
+    """Its fills alone reduced it since, and the row of the mode that is now in force is older than they are."""
+    pairing, long = Pairing({}, wait_s=1.0), Leg("SOLUSDT", 1)
+    pairing.positions([make_row(20, "2", leg=long)], now=0.0, received_at_ms=1)
+    pairing.expire(now=1.0)
+    pairing.executions([make_fill(40, "-1", closed_size=Decimal(1))], now=1.0, received_at_ms=1)
+    assert [it.size_after for it in pairing.expire(now=9.0)] == [Decimal(1)]
+
+    (closed,) = pairing.settled("SOLUSDT", [make_row(35, "0")], now=9.0, received_at_ms=7)
+
+    assert (closed.leg, closed.size_after, closed.received_at_ms) == (long, Decimal(0), 7)
+    assert pairing.mode("SOLUSDT") is PositionMode.ONE_WAY

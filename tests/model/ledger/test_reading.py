@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from model.ledger import Store, bulk
-from tests.model.ledger.factories import NOW_MS
+from model.ledger.errors import UnknownCopy
+from tests.model.ledger.factories import NOW_MS, make_claim, make_outcome
 
 
 def test_meta_comes_by_key_in_order(store: Store) -> None:
@@ -52,3 +53,15 @@ def test_more_keys_than_one_statement_takes_are_all_found(
         found = bulk.select_in(connection, "SELECT key FROM meta WHERE key", keys)
 
     assert sorted(key for (key,) in found) == keys[:8]
+
+
+def test_copies_that_nobody_claimed_are_named_five_at_most(
+    make_store: Callable[[str], Store], sqlite_url: str
+) -> None:
+    unknown = [make_claim(f"f{number}") for number in range(7)]
+    named = sorted(claim.copy_id for claim in unknown)[:5]
+
+    with pytest.raises(UnknownCopy) as caught:
+        make_store(sqlite_url).record([make_outcome(claim) for claim in unknown])
+
+    assert str(caught.value) == f"never claimed: {', '.join(named)}"
