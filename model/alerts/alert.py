@@ -23,8 +23,7 @@ def _printable(text: str) -> str:
     """Return text that every ledger and every channel takes."""
     if text.isprintable():
         return text
-    shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    return shown.encode("utf-8", "replace").decode()
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 @attrs.frozen(kw_only=True)

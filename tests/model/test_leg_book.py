@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import attrs
+import pytest
 
 from model.account import Execution, PositionReport
 from model.fills import ParkedFill
@@ -70,7 +71,7 @@ def test_a_leg_that_a_reading_lacks_is_flat_as_of_the_newest_that_is_known() -> 
 
 
 def test_a_leg_that_a_reading_lacks_teaches_no_mode() -> None:
-    """Its fills alone reduced it since, and the row of the mode that is now in force is older than they are."""
+    """Its fills alone reduced it since; the row of the mode that is now in force is older than they are."""
     pairing, long = Pairing({}, wait_s=1.0), Leg("SOLUSDT", 1)
     pairing.positions([make_row(20, "2", leg=long)], now=0.0, received_at_ms=1)
     pairing.expire(now=1.0)
@@ -81,3 +82,28 @@ def test_a_leg_that_a_reading_lacks_teaches_no_mode() -> None:
 
     assert (closed.leg, closed.size_after, closed.received_at_ms) == (long, Decimal(0), 7)
     assert pairing.mode("SOLUSDT") is PositionMode.ONE_WAY
+
+
+@pytest.mark.parametrize(
+    ("size", "mark", "price"),
+    [("-1", "90", "95"), ("3", "90", "90"), ("3", None, "95"), ("1", "90", "90"), ("1", None, "95")],
+    ids=["flip", "increase", "increase_unmarked", "reduction", "reduction_unmarked"],
+)
+def test_a_move_without_fills_has_the_venues_average_where_it_began_anew_and_else_the_mark(
+    size: str, mark: str | None, price: str
+) -> None:
+    book = LegBook(SOL, LAST)
+    row = make_row(15, size, venue_time_ms=6_000, entry_price=Decimal(95))
+    take(book, attrs.evolve(row, mark_price=None if mark is None else Decimal(mark)))
+
+    change = book.confirm([], explained=False, settling=False, equity=None)
+
+    assert change.fill_price == Decimal(price)
+
+
+def test_what_waits_is_due_when_the_first_of_it_is() -> None:
+    pairing = Pairing({}, wait_s=1.0)
+    pairing.executions([make_fill(40, "1")], now=7.0, received_at_ms=1)
+    pairing.executions([make_fill(41, "1", symbol="BTCUSDT")], now=9.0, received_at_ms=1)
+
+    assert pairing.next_deadline() == 8.0

@@ -131,3 +131,21 @@ def test_without_a_band_or_a_mark_a_bound_stays() -> None:
         True,
         False,
     ]
+
+
+def test_a_band_holds_for_cheap_things_and_for_prices_that_are_counted_in_digits() -> None:
+    cheap = make_instrument(tick_size=Decimal("0.001"), price_band=Decimal("0.05"))
+    counted = make_instrument(tick_size=None, price_digits=5, price_band=Decimal("0.05"))
+    half = Decimal("0.5")
+
+    assert within_band(Decimal("0.53"), Side.BUY, half, cheap) == Decimal("0.525")
+    assert within_band(Decimal("0.47"), Side.SELL, half, cheap) == Decimal("0.475")
+    assert within_band(Decimal(140), Side.BUY, Decimal("123.457"), counted) == Decimal("129.62")
+    assert not is_in_band(Decimal("0.53"), half, cheap)
+
+
+def test_a_mark_of_nothing_bounds_nothing() -> None:
+    banded = make_instrument(price_band=Decimal("0.05"))
+
+    assert within_band(Decimal(120), Side.BUY, Decimal(0), banded) == 120
+    assert is_in_band(Decimal(120), Decimal(0), banded)

@@ -21,6 +21,7 @@ from model.validation import (
     leverage_for,
     maximum_order,
     minimum_order,
+    venue_leverage_max,
 )
 from tests.model.factories import BTC, NOTHING_ELSE, make_instrument
 
@@ -224,3 +225,22 @@ def test_leverage_is_rounded_down_to_the_venues_step() -> None:
     whole = make_instrument(leverage_step=Decimal(1))
 
     assert leverage_for(Decimal("12.9"), Limits(), whole, Decimal(1)) == 12
+
+
+def test_a_leverage_that_is_as_high_as_it_may_be_stays() -> None:
+    limits = Limits(max_leverage=Decimal(5))
+
+    def set_to(current: str) -> Decimal | None:
+        return leverage_for(None, limits, make_instrument(), Decimal(1), current=Decimal(current))
+
+    assert [set_to(it) for it in ("5", "5.01")] == [None, Decimal(5)]
+
+
+def test_a_tier_holds_up_to_its_notional() -> None:
+    tiers = tuple(
+        LeverageTier(notional_max=Decimal(most), leverage_max=Decimal(leverage))
+        for most, leverage in ((1_000, 50), (100_000, 20))
+    )
+    tiered = make_instrument(tiers=tiers)
+
+    assert [venue_leverage_max(tiered, Decimal(at)) for at in ("1000", "1000.01", "100001")] == [50, 20, 20]

@@ -2,6 +2,8 @@
 
 import json
 from decimal import Decimal
+from pathlib import PurePosixPath
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,14 @@ from hypothesis import strategies as st
 
 from model.change import Change
 from model.ledger import LedgerRefused
-from model.ledger.codec import decode_change, decode_settings, dump_json, encode_change, encode_settings
+from model.ledger.codec import (
+    decode_change,
+    decode_settings,
+    dump_json,
+    encode_change,
+    encode_settings,
+    load_json,
+)
 from model.leg import Leg
 from model.settings import FollowerMode, FollowerSettings, Join, Limits, Repair, Sizing, SizingMode
 from tests.model.ledger.factories import make_change
@@ -129,3 +138,13 @@ def test_plain_values_are_dumped_and_others_refused() -> None:
     for odd in (object(), float("nan"), b"x"):
         with pytest.raises(LedgerRefused):
             dump_json({"odd": odd})
+
+
+def test_whatever_is_shown_is_plain_and_always_spelt_alike() -> None:
+    names = [f"S{number}USDT" for number in range(20)]
+    limits = FollowerSettings(name="a", exchange="bybit", limits=Limits(allow=frozenset(names)))
+
+    assert load_json(dump_json(MappingProxyType({"a": Decimal("1E+2")}))) == {"a": "100"}
+    assert load_json(dump_json(limits))["limits"]["allow"] == sorted(names)
+    with pytest.raises(LedgerRefused, match="not to be kept as JSON: PurePosixPath PurePosixPath"):
+        dump_json({"file": PurePosixPath("x")})

@@ -1,5 +1,7 @@
 """One engine a ledger (R12)."""
 
+import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -122,3 +124,80 @@ def test_a_directory_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
 
     with pytest.raises(LedgerUnreachable):
         lease.acquire()
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db.lock"
+
+
+def lease_of(lock: Path, holder: str = "pid 7") -> Lease:
+    return make_lease(open_database(f"sqlite:///{lock.with_suffix('')}"), holder=holder)
+
+
+def test_who_holds_a_ledger_is_told_by_the_name_of_the_last_one(lock: Path) -> None:
+    lock.write_text("a longer name of somebody before\n")
+    holder = lease_of(lock)
+    holder.acquire()
+
+    with pytest.raises(LeaseTaken) as caught:
+        lease_of(lock).acquire()
+
+    assert str(caught.value) == f"sqlite ledger {lock.with_suffix('')} is held by another engine (pid 7)"
+    holder.release()
+
+
+def test_a_lock_file_is_its_owners_only(lock: Path) -> None:
+    lease = lease_of(lock)
+    lease.acquire()
+
+    assert lock.stat().st_mode & 0o777 == 0o600
+    lease.release()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\n"])
+def test_a_holder_without_a_readable_name_holds_it_all_the_same(lock: Path, content: bytes) -> None:
+    holder = lease_of(lock)
+    holder.acquire()
+    lock.write_bytes(content)
+
+    with pytest.raises(LeaseTaken, match="\ufffd" if content else "which did not say its name"):
+        lease_of(lock).acquire()
+    holder.release()
+
+
+def test_a_lock_on_a_file_that_went_away_meanwhile_is_none(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def remove_first(file: int, how: int) -> None:
+        lock.unlink()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    lease = lease_of(lock)
+
+    words = r"ledger\.db is held by another engine \(which did not say its name\)$"
+    with pytest.raises(LeaseTaken, match=words):
+        lease.acquire()
+    assert not lease.still_held()
+
+
+def test_a_full_disk_takes_only_the_name(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, data: bytes) -> int:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    lease = lease_of(lock)
+    lease.acquire()
+
+    assert lease.still_held()
+    lease.release()
+
+
+def test_a_lock_file_that_cannot_be_opened_names_the_ledger(lock: Path) -> None:
+    lock.mkdir()
+
+    with pytest.raises(LedgerUnreachable, match=f"^sqlite ledger {lock.with_suffix('')}: .*directory"):
+        lease_of(lock).acquire()

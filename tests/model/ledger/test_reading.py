@@ -1,12 +1,18 @@
 """Reading the ledger: beside whoever writes, whole and in order."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from model.copy import CopyState
 from model.ledger import Store, bulk
 from model.ledger.errors import UnknownCopy
-from tests.model.ledger.factories import NOW_MS, make_claim, make_outcome
+from model.ledger.rows import CopyRow
+from model.leg import ChangeClass, Leg
+from model.order import make_client_order_id, make_copy_id
+from model.reasons import Reason
+from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_outcome
 
 
 def test_meta_comes_by_key_in_order(store: Store) -> None:
@@ -65,3 +71,42 @@ def test_copies_that_nobody_claimed_are_named_five_at_most(
         make_store(sqlite_url).record([make_outcome(claim) for claim in unknown])
 
     assert str(caught.value) == f"never claimed: {', '.join(named)}"
+
+
+def test_a_copy_is_read_back_whole(store: Store) -> None:
+    leg = Leg("ETHUSDT", 2)
+    older, newer = make_change(1, leg=leg, after="-1"), make_change(2, leg=leg, before="-1", after="-2")
+    claim = make_claim(change=newer, superseded=(older,), claimed_at_ms=NOW_MS + 5)
+    store.claim([claim], now_ms=NOW_MS)
+
+    facts: dict[str, Any] = {"follower": "alice", "leg": leg, "claimed_at_ms": NOW_MS + 5}
+    facts |= {"orders": (), "explain": {}}
+    claimed, superseded = sorted(store.copies(), key=lambda it: it.state.value)
+    assert claimed == CopyRow(
+        copy_id=claim.copy_id,
+        change_id=newer.change_id,
+        change_class=ChangeClass.INCREASE,
+        state=CopyState.CLAIMED,
+        reason=None,
+        superseded_by=None,
+        client_order_id=claim.client_order_id,
+        finished_at_ms=None,
+        **facts,
+    )
+    assert superseded == CopyRow(
+        copy_id=make_copy_id("alice", older.change_id),
+        change_id=older.change_id,
+        change_class=ChangeClass.OPEN,
+        state=CopyState.SUPERSEDED,
+        reason=Reason.SUPERSEDED,
+        superseded_by=newer.change_id,
+        client_order_id=make_client_order_id("alice", older.change_id, 0, 0),
+        finished_at_ms=NOW_MS + 5,
+        **facts,
+    )
+
+
+def test_fifty_are_listed_unless_more_are_asked_for(store: Store) -> None:
+    store.claim([make_claim(f"f{number}") for number in range(51)], now_ms=NOW_MS)
+
+    assert (len(store.copies()), len(store.copies(limit=60))) == (50, 51)
