@@ -6,7 +6,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.change import Change, in_units, operator_close
+from model.change import Change, episode_after, in_units, operator_close
 from model.leg import Leg
 from tests.model.factories import make_change
 
@@ -83,3 +83,14 @@ def test_each_closing_has_an_id_of_its_own_that_the_same_asking_repeats() -> Non
     assert ids[0] == ids[1]
     assert len(set(ids)) == 5
     assert all(len(it) == 32 for it in ids), "what the ledger's column takes"
+
+
+def test_a_peak_that_is_reached_again_keeps_the_margin_of_the_first_time() -> None:
+    first = make_change("0", "2", peak_margin=D(20))
+    less = attrs.evolve(first, size_before=D(2), size_after=D(1))
+
+    again = episode_after(less, change_id="x", size_after=D(2), margin=D(31), began_ms=9)
+    grown = episode_after(less, change_id="x", size_after=D("2.1"), margin=D(31), began_ms=9)
+
+    assert (again.peak_size, again.peak_margin) == (D(2), D(20))
+    assert (grown.peak_size, grown.peak_margin) == (D("2.1"), D(31))

@@ -45,6 +45,7 @@ CLOSED = [
     ("clock", {"clock_ok": False}, Reason.CLOCK_OFFSET),
     ("unknown_order", {"order_unknown": True}, Reason.ORDER_UNKNOWN),
     ("fresh_view", {"view_fresh": False}, Reason.VIEW_NOT_FRESH),
+    ("same_symbol", {"symbol_confirmed": False}, Reason.SYMBOL_UNCONFIRMED),
     ("positions", {"settings": settings(max_positions=3), "exposure": FULL}, Reason.LIMIT_POSITIONS),
     ("equity", {"settings": settings(min_equity=Decimal(1001))}, Reason.LIMIT_MIN_EQUITY),
     ("equity", {"settings": settings(min_equity=Decimal(1)), "equity": None}, Reason.EQUITY_UNKNOWN),
@@ -137,4 +138,18 @@ def test_a_net_is_opened_only_when_all_of_it_was_joined() -> None:
 def test_an_opening_without_any_price_of_the_master_is_skipped() -> None:
     goal = make_goal("0", "1", change=make_change("0", "1", fill_price=None, entry_price=None))
 
-    assert decide(goal, make_situation()).reason is Reason.PRICE_UNKNOWN
+    decision = decide(goal, make_situation())
+
+    assert decision.reason is Reason.PRICE_UNKNOWN
+    assert decision.numbers["gate_refused"] == "price"
+
+
+def test_an_operator_sees_which_gates_were_passed_before_one_was_not() -> None:
+    goal = make_goal("0", "1")
+    every = decide(goal, make_situation()).numbers["gates_passed"]
+    stopped = decide(goal, make_situation(stopping=True)).numbers["gates_passed"]
+
+    assert isinstance(every, list)
+    assert isinstance(stopped, list)
+    assert stopped == ["mode", "key", "symbol", "join", "trading"] == every[: len(stopped)]
+    assert {gate for gate, _, _ in CLOSED} < set(every)

@@ -8,7 +8,7 @@ import pytest
 from model.account import Execution, PositionReport
 from model.fills import ParkedFill
 from model.leg import Leg, PositionMode
-from model.leg_book import LegBook, flat_row
+from model.leg_book import SEQ_RESET_MS, LegBook, flat_row
 from model.pairing import Pairing
 from tests.model.factories import make_change
 from tests.model.test_pairing import SOL, make_fill, make_row
@@ -107,3 +107,23 @@ def test_what_waits_is_due_when_the_first_of_it_is() -> None:
     pairing.executions([make_fill(41, "1", symbol="BTCUSDT")], now=9.0, received_at_ms=1)
 
     assert pairing.next_deadline() == 8.0
+
+
+@pytest.mark.parametrize(
+    ("known", "row", "is_news"),
+    [
+        ((10, 5_000), (0, 6_000), False),
+        ((0, 5_000), (1, 4_000), True),
+        ((10, 5_000), (9, 5_000 + SEQ_RESET_MS - 1), False),
+        ((10, 5_000), (9, 5_000 + SEQ_RESET_MS), True),
+    ],
+    ids=["zero_is_a_seq", "after_zero", "within_the_hour", "counted_anew"],
+)
+def test_a_sequence_decides_until_an_hour_shows_that_it_began_anew(
+    known: tuple[int, int], row: tuple[int, int], is_news: bool
+) -> None:
+    book = LegBook(SOL, attrs.evolve(LAST, seq=known[0], venue_time_ms=known[1]))
+
+    take(book, make_row(row[0], "3", venue_time_ms=row[1]))
+
+    assert bool(book.moves) is is_news

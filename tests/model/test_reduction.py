@@ -188,6 +188,8 @@ def test_a_hedged_leg_may_be_no_exemption() -> None:
     assert plan("0.999", hedged=True) == ((), Reason.DEFERRED)
     assert plan("0.999", hedged=False) == ((Decimal("0.001"),), None)
     assert plan("0", hedged=True) == ((Decimal(1),), None)
+    unsaid = plan_reduction(Decimal(1), Decimal("0.999"), unflagged, mark=MARK)
+    assert unsaid == plan("0.999", hedged=False)
 
 
 @pytest.mark.parametrize(

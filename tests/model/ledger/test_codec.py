@@ -121,6 +121,17 @@ def test_a_change_with_anything_wrong_is_refused(wrong: dict[str, object]) -> No
         decode_change(json.dumps({**plain, **wrong}))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"size_after": 15}, "an amount is text: 15"), ({"seq": "1"}, "not int: '1'")],
+)
+def test_what_is_wrong_with_it_is_said(wrong: dict[str, object], words: str) -> None:
+    plain = json.loads(encode_change(make_change()))
+
+    with pytest.raises(LedgerRefused, match=words):
+        decode_change(json.dumps({**plain, **wrong}))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}"])
 def test_text_that_is_no_change_is_refused(text: str) -> None:
     with pytest.raises(LedgerRefused):

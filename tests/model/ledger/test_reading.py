@@ -9,6 +9,7 @@ from model.copy import CopyState
 from model.ledger import Store, bulk
 from model.ledger.errors import UnknownCopy
 from model.ledger.rows import CopyRow
+from model.ledger.store import WriteBatch
 from model.leg import ChangeClass, Leg
 from model.order import make_client_order_id, make_copy_id
 from model.reasons import Reason
@@ -110,3 +111,7 @@ def test_fifty_are_listed_unless_more_are_asked_for(store: Store) -> None:
     store.claim([make_claim(f"f{number}") for number in range(51)], now_ms=NOW_MS)
 
     assert (len(store.copies()), len(store.copies(limit=60))) == (50, 51)
+
+
+def test_nothing_to_write_is_answered_by_nothing(store: Store) -> None:
+    assert store.write(WriteBatch(), now_ms=NOW_MS) == []
