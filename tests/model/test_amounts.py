@@ -113,3 +113,23 @@ def test_a_float_that_meets_money_is_stopped() -> None:
         _ = Decimal(1) < 0.5
     with pytest.raises((FloatOperation, TypeError)):
         floor_to_step(0.3, Decimal("0.1"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (1.5, r"not the text of a decimal: 1\.5"),
+        ("1_000", "not the text of a decimal: '1_000'"),
+        ("one", "not the text of a decimal: 'one'"),
+        ("NaN", "not a finite decimal: 'NaN'"),
+        ("1e99999", "^a decimal beyond any market's range$"),
+    ],
+)
+def test_what_is_no_amount_is_told_as_it_was_written(text: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        decimal_from_text(text)
+
+
+def test_a_step_of_nothing_is_told_with_what_was_given() -> None:
+    with pytest.raises(ValueError, match="a step and a denominator are positive: 0, 1"):
+        floor_to_step(Decimal(5), ZERO)

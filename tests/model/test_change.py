@@ -6,7 +6,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.change import Change, episode_after, in_units, operator_close
+from model.change import Change, episode_after, in_units, make_change_id, operator_close
 from model.leg import Leg
 from tests.model.factories import make_change
 
@@ -94,3 +94,8 @@ def test_a_peak_that_is_reached_again_keeps_the_margin_of_the_first_time() -> No
 
     assert (again.peak_size, again.peak_margin) == (D(2), D(20))
     assert (grown.peak_size, grown.peak_margin) == (D("2.1"), D(31))
+
+
+def test_a_change_id_fits_the_ledgers_column() -> None:
+    assert len(make_change_id(SHORT, 7, D("-1.50"))) == 32
+    assert make_change_id(SHORT, 7, D("-1.50")) == make_change_id(SHORT, 7, D("-1.5"))

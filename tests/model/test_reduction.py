@@ -232,3 +232,22 @@ def test_what_is_affordable_may_be_just_one_minimum_order_of_a_cheap_thing_or_wi
     assert shrunk("0.25", "0.5", min_notional=Decimal(1)) == Decimal("4.9")
     assert shrunk("1", "0") == Decimal("9.8"), "a price of nothing says nothing"
     assert shrunk("1000", "100", max_quantity=Decimal(0)) == Decimal("9.8")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "largest", "parts", "reason"),
+    [
+        ("8", "4", ("4", "4"), None),  # the largest order is the smallest one too
+        ("12", "5", ("4", "4", "4"), None),  # equal parts are just large enough
+        ("11", "5", ("5", "5"), Reason.ABOVE_MAX_QUANTITY),  # and here they would be too small
+        ("5", "5", ("5",), None),
+    ],
+)
+def test_parts_are_never_smaller_than_the_venue_takes(
+    quantity: str, largest: str, parts: tuple[str, ...], reason: Reason | None
+) -> None:
+    coarse = make_instrument(lot_size=Decimal(1), min_quantity=Decimal(4), max_quantity=Decimal(largest))
+
+    plan = plan_opening(Decimal(quantity), coarse, mark=MARK, round_up=False)
+
+    assert plan == (tuple(map(Decimal, parts)), reason)

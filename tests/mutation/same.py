@@ -12,7 +12,9 @@ import attrs
 
 from tests.mutation.results import Mutant
 
-_SQL = re.compile(r"insert_rows\(|_delete\(|PRAGMA |SELECT |UPDATE |WHERE |RETURNING |ON CONFLICT |v\.column")
+_SQL = re.compile(
+    r"insert_rows\(|_delete\(|begin\(|PRAGMA |SELECT |UPDATE |WHERE |RETURNING |ON CONFLICT |v\.column"
+)
 
 
 @attrs.frozen(order=True)

@@ -159,3 +159,8 @@ def test_whatever_is_shown_is_plain_and_always_spelt_alike() -> None:
     assert load_json(dump_json(limits))["limits"]["allow"] == sorted(names)
     with pytest.raises(LedgerRefused, match="not to be kept as JSON: PurePosixPath PurePosixPath"):
         dump_json({"file": PurePosixPath("x")})
+
+
+def test_text_that_is_not_json_is_told_as_that() -> None:
+    with pytest.raises(LedgerRefused, match=r"^not JSON: Expecting"):
+        load_json("{")

@@ -1,12 +1,15 @@
 """Reading the ledger: beside whoever writes, whole and in order."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model.copy import CopyState
-from model.ledger import Store, bulk
+from model.ledger import LedgerUnreachable, Store, bulk, check_schema, open_store
 from model.ledger.errors import UnknownCopy
 from model.ledger.rows import CopyRow
 from model.ledger.store import WriteBatch
@@ -37,6 +40,7 @@ def test_whoever_reads_never_waits_for_who_writes(
         store.meta,
         lambda: store.recall_alerts(now_ms=NOW_MS),
         store.alerts,
+        lambda: check_schema(store.database),
     ]
 
     with other.unit():
@@ -115,3 +119,43 @@ def test_fifty_are_listed_unless_more_are_asked_for(store: Store) -> None:
 
 def test_nothing_to_write_is_answered_by_nothing(store: Store) -> None:
     assert store.write(WriteBatch(), now_ms=NOW_MS) == []
+
+
+def test_whoever_may_write_holds_the_ledger_from_the_first_moment(
+    make_store: Callable[[str], Store], sqlite_url: str
+) -> None:
+    """Who read first and then wanted to write would be refused, where another had written meanwhile."""
+    store = make_store(sqlite_url)
+    assert store.database.sqlite_path is not None
+
+    with closing(sqlite3.connect(store.database.sqlite_path, timeout=0)) as other:
+        with store.unit(), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        with store.unit(write=False):
+            other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_ledger_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    open_store("sqlite://").close()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_ledger_is_made_where_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    open_store("sqlite:///a.db", directory=tmp_path / "there").close()
+
+    assert (tmp_path / "there" / "a.db").exists()
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_place_where_no_ledger_can_be_is_told_with_what_the_system_says(tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnreachable, match=r"none/ledger\.db: .*No such file"):
+        open_store(f"sqlite:///{tmp_path}/none/ledger.db")

@@ -110,3 +110,18 @@ def test_a_step_of_tomorrow_is_named_by_whoever_refuses_it(store: Store, migrati
         migrate_schema(store.database)
     with pytest.raises(SchemaNewer, match=words):
         check_schema(store.database)
+
+
+def test_every_step_that_is_missing_is_named(store: Store, migrations: Path) -> None:
+    for name in ("0098_first", "0099_second"):
+        (migrations / f"{name}.py").write_text(SECOND.replace("second", name[5:]))
+
+    words = "an older version and lacks 0098_first, 0099_second: run `copytrader db migrate`$"
+    with pytest.raises(SchemaOlder, match=words):
+        check_schema(store.database)
+
+
+def test_the_steps_are_kept_in_a_table_of_this_name(store: Store) -> None:
+    """Another one would be an empty history to every version before."""
+    with store.unit(write=False) as connection:
+        assert "schema_version" in connection.get_tables()
