@@ -127,3 +127,24 @@ def test_a_sequence_decides_until_an_hour_shows_that_it_began_anew(
     take(book, make_row(row[0], "3", venue_time_ms=row[1]))
 
     assert bool(book.moves) is is_news
+
+
+@pytest.mark.parametrize(
+    ("fill", "row", "is_covered"),
+    [
+        ((10, 6_000), (10, 5_000), True),
+        ((11, 4_000), (10, 5_000), False),
+        ((0, 6_000), (1, 5_000), True),
+        ((1, 4_000), (0, 5_000), False),
+        ((-1, 5_000), (10, 5_000), True),
+        ((-1, 5_001), (10, 5_000), False),
+        ((10, 5_001), (-1, 5_000), False),
+        ((10, 4_999), (-1, 5_000), True),
+    ],
+)
+def test_a_row_covers_the_fills_up_to_its_seq_and_by_time_where_there_is_none(
+    fill: tuple[int, int], row: tuple[int, int], is_covered: bool
+) -> None:
+    parked = park(make_fill(fill[0], "1", venue_time_ms=fill[1]), 7)
+
+    assert parked.comes_before(make_row(row[0], "1", venue_time_ms=row[1])) is is_covered
