@@ -23,11 +23,8 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=0.0, help="fail below this score, a fraction")
     options = parser.parse_args()
     if not options.report:
-        began = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *options.names], check=True
-        )
-        print(f"\n{time.monotonic() - began:.0f} s")
+        left, _, _ = _judge(read_mutants(options.names) if options.again else [])
+        _run([it.name for it in left] if options.again else options.names)
     mutants = read_mutants(options.names)
     survivors, excused, unused = _judge(mutants)
     for mutant in survivors:
@@ -37,6 +34,12 @@ def main() -> int:
     for same in stale:
         print(f"tests/mutation/same.txt excuses what no longer survives: {same}")
     return bool(stale) or score < options.least
+
+
+def _run(names: list[str]) -> None:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", "1", *names], check=True)
+    print(f"\n{time.monotonic() - began:.0f} s")
 
 
 def _judge(mutants: list[Mutant]) -> tuple[list[Mutant], set[str], list[Same]]:
