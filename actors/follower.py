@@ -180,7 +180,7 @@ class Follower(TrioActor):
             case PositionsReported(positions=rows):
                 view.heard_at = now
                 desk.take_positions(rows)
-                self._account.see(rows)
+                self._account.see(desk.view.positions[row.leg] for row in rows)  # a row may be old
             case OrderReported(report=report):
                 view.heard_at = now
                 if report.client_order_id in desk.awaited:

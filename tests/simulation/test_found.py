@@ -148,3 +148,20 @@ async def test_an_opening_waits_a_moment_for_a_mark(tmp_path: Path, autojump_clo
 
         assert held_back == 0
         assert world.size("alice", "ETHUSDT") > 0
+
+
+async def test_an_old_row_of_a_flat_leg_disowns_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """The view knew better, but the row alone made what had been opened since foreign: never closed."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        world.venue.faults.add(FaultKind.DELAY_FRAME, account="alice", topic="position*", seconds=12.0)
+        world.close("BTCUSDT")
+        await world.settled()
+        world.trade("BTCUSDT", "0.3")
+        await world.settled()
+        await trio.sleep(15)
+        world.close("BTCUSDT")
+        await world.settled()
+
+        assert world.size("alice") == 0
