@@ -233,6 +233,10 @@ class FollowerDesk:
     def _moved_of(self, symbol: str) -> dict[int, Decimal]:
         return {leg.position_idx: moved for leg, moved in self._moved.items() if leg.symbol == symbol}
 
+    def is_unconfirmed(self, symbol: str) -> bool:
+        """Tell whether the view lacks what an order of ours has filled: nothing is opened on that."""
+        return any(count for leg, count in self.unconfirmed.items() if leg.symbol == symbol)
+
     async def write_outcomes(self, outcomes: Sequence[tuple[Claim | None, CopyOutcome]]) -> bool:
         """Write outcomes together, with the claims that they lack; return whether the ledger took them."""
         claims = tuple(claim for claim, _ in outcomes if claim is not None)

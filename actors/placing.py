@@ -186,7 +186,7 @@ class Placing:
                 self._own(draft.leg)
             self._desk.unconfirmed[draft.leg] += 1
             try:
-                await self._confirm(draft.leg, size_before + moved)
+                await self._confirm(draft.leg, size_before, size_before + moved)
             finally:
                 self._desk.unconfirmed[draft.leg] -= 1
             self._look_for_hands(draft.leg, size_before, size_before + moved)
@@ -221,10 +221,11 @@ class Placing:
             return Reason.SYMBOL_NOT_TRADING
         return Reason.VENUE_REJECTED
 
-    async def _confirm(self, leg: Leg, expected: Decimal) -> None:
+    async def _confirm(self, leg: Leg, before: Decimal, expected: Decimal) -> None:
         """Wait until the view shows a fill; read the position when the stream is late.
 
         A read may lag behind the fill as well: one that does not show it is believed only after a while.
+        Where others act meanwhile, any move from ``before`` will do.
         """
         view = self._desk.view
         if await self._desk.wait_until(lambda: view.size(leg) == expected, POSITION_WAIT_S):
@@ -233,7 +234,8 @@ class Placing:
         while True:
             try:
                 await self._desk.read_symbol(leg.symbol)
-                if self._lane.yielding or trio.current_time() >= believed_at:
+                has_moved = self._lane.yielding and view.size(leg) != before
+                if has_moved or trio.current_time() >= believed_at:
                     return
             except ExchangeError as error:
                 self._record.trouble(str(error))

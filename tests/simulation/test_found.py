@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -10,6 +11,7 @@ from exchanges.sandbox import FaultKind, LedgerRow
 from model.copy import CopyState
 from model.leg import Side
 from model.reasons import Reason
+from tests.houses import VENUES
 from tests.simulation.books import WatchedLedger
 from tests.simulation.outage import Outage
 from tests.world import Cast, mirror, open_world
@@ -165,3 +167,22 @@ async def test_an_old_row_of_a_flat_leg_disowns_nothing(tmp_path: Path, autojump
         await world.settled()
 
         assert world.size("alice") == 0
+
+
+@pytest.mark.parametrize("venue", ["bybit", *VENUES])
+async def test_nothing_is_opened_on_a_fill_that_the_view_does_not_show_yet(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """A query had told of the fill and the stream had not: a newer change opened on top of it."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        faults = world.core("alice").faults
+        faults.add(FaultKind.RESET_AFTER, endpoint=world.house("alice").order_endpoint, count=1)
+        faults.add(FaultKind.DROP_FRAME, account="alice")
+        world.trade("BTCUSDT", "0.5")
+        await trio.sleep(1.5)
+        world.trade("BTCUSDT", "-0.2", reduce_only=True)
+        await world.settled()
+
+        assert world.size("alice") == D("0.3")
+        orders = world.core("alice").ledger.of("alice")
+        assert [row.intent.side for row in orders] == [Side.BUY, Side.SELL]
