@@ -1,5 +1,6 @@
 """How a request fares besides its content: the faults that strike it, before and after it is done."""
 
+import re
 from enum import Enum, auto
 
 import attrs
@@ -42,8 +43,7 @@ class Conduct:
 
     def refusal(self) -> Fault | None:
         """Return the fault that keeps the request from being looked at."""
-        kinds = FaultKind.MAINTENANCE, FaultKind.RATE_LIMIT, FaultKind.ERROR_BEFORE
-        return next(filter(None, map(self._strike, kinds)), None)
+        return next(filter(None, map(self._strike, _BEFORE)), None)
 
     def fate(self) -> tuple[Fate, int]:
         """Return what becomes of the answer to something that was done, and the error's HTTP status."""
@@ -54,11 +54,45 @@ class Conduct:
         error = self._strike(FaultKind.ERROR_AFTER)
         return (Fate.ERROR, error.status) if error else (Fate.ANSWERED, 200)
 
+    def spoiler(self) -> Fault | None:
+        """Return the fault that spoils the answer to something that was done; see ``spoilt``."""
+        return next(filter(None, map(self._strike, _SPOILERS)), None)
+
     def _strike(self, kind: FaultKind) -> Fault | None:
         return self.faults.strike(kind, account=self.account, endpoint=self.endpoint)
 
     def _delay_s(self, kind: FaultKind) -> float:
         return self.faults.delay_s(kind, account=self.account, endpoint=self.endpoint)
+
+
+_BEFORE = (
+    FaultKind.RESET_BEFORE,
+    FaultKind.LOSE_REQUEST,
+    FaultKind.MAINTENANCE,
+    FaultKind.RATE_LIMIT,
+    FaultKind.ERROR_BEFORE,
+)
+_SPOILERS = (FaultKind.MALFORM_ANSWER, FaultKind.CROSS_ANSWER)
+_FATES = {FaultKind.RESET_BEFORE: Fate.RESET, FaultKind.LOSE_REQUEST: Fate.LOST}
+
+
+def fate_of(refusal: Fault) -> Fate:
+    """Return what the sender of a request gets that was not looked at: ANSWERED is a refusal."""
+    return _FATES.get(refusal.kind, Fate.ANSWERED)
+
+
+def spoilt(text: str, fault: Fault | None) -> str:
+    """Return what comes instead of an answer's text."""
+    if fault is None:
+        return text
+    if fault.kind is FaultKind.MALFORM_ANSWER:
+        return fault.message or text[: len(text) // 2]
+    return re.sub(rf'("{fault.field}"\s*:\s*"?)(\w+)', lambda found: found[1] + _another(found[2]), text)
+
+
+def _another(name: str) -> str:
+    """Return a name of the same kind that is not this one."""
+    return name[:-1] + ("1" if name[-1] != "1" else "2")
 
 
 def fated(response: HttpResponse, fate: Fate, status: int) -> HttpResponse:

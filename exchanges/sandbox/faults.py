@@ -29,7 +29,11 @@ class FaultKind(Enum):
     RATE_LIMIT = auto()
     """Refused for its rate before it is looked at [endpoint, status 200 or 429, headers]."""
     ERROR_BEFORE = auto()
-    """The venue answers an error and has not acted [endpoint, status]."""
+    """The venue answers an error and has not acted [endpoint, status, message]."""
+    RESET_BEFORE = auto()
+    """The connection is reset and the venue has not acted [endpoint]."""
+    LOSE_REQUEST = auto()
+    """The request never gets there; the connection stays [endpoint]."""
     MAINTENANCE = auto()
     """Like ERROR_BEFORE, and new WebSockets are refused with the same status [status]."""
     REFUSE_CONNECTIONS = auto()
@@ -40,6 +44,10 @@ class FaultKind(Enum):
     """The venue acts and answers an error [endpoint, status]."""
     RESET_AFTER = auto()
     """The venue acts and resets the connection [endpoint]."""
+    MALFORM_ANSWER = auto()
+    """The venue acts and its answer cannot be read [endpoint, message: what comes instead of a half]."""
+    CROSS_ANSWER = auto()
+    """The venue acts and its answer names another request [endpoint, field: the name that lies]."""
     REJECT = auto()
     """An order is refused [code, message]."""
     POST_ONLY_WINDOW = auto()
@@ -68,11 +76,14 @@ class Fault:
     """A REST path or a WebSocket operation: ``/v5/order/create``, ``order.*``."""
     topic: str | None = None
     count: int | None = None
+    skip: int = 0
+    """How many that it could strike are spared first."""
     probability: float = 1.0
     seconds: float | tuple[float, float] = 0.0
     status: int = 503
     code: int = 10001
     message: str = ""
+    field: str = ""
     headers: bool = True
     """Whether a rate-limit answer says when to come back."""
     fraction: Decimal = Decimal("0.5")
@@ -140,6 +151,9 @@ class Faults:
             if not fault.applies(account, endpoint, topic):
                 continue
             if fault.probability < 1.0 and self._random.random() >= fault.probability:
+                continue
+            if fault.skip:
+                fault.skip -= 1
                 continue
             self._spend(fault)
             return fault

@@ -18,7 +18,7 @@ from exchanges.sandbox.binance.orders import Placed
 from exchanges.sandbox.binance.params import Params
 from exchanges.sandbox.binance.routes import Access, Body, Call, Route
 from exchanges.sandbox.binance.signing import check_key, check_window
-from exchanges.sandbox.conduct import Conduct, Fate
+from exchanges.sandbox.conduct import Conduct, Fate, fate_of
 from exchanges.sandbox.events import OrderChanged
 from exchanges.sandbox.faults import Fault, FaultKind
 from exchanges.sandbox.refusals import Reason, Refused
@@ -56,6 +56,7 @@ class Reply:
     account: Account | None = None
     is_order: bool = False
     fate: Fate = Fate.ANSWERED
+    spoiler: Fault | None = None
 
 
 Done = Callable[[Reply], None]
@@ -85,6 +86,9 @@ class Requests:
     def _enter(self, asked: Asked, route: Route, conduct: Conduct, done: Done) -> None:
         fault = conduct.refusal()
         owner = self._venue.account_by_key(asked.key)
+        if fault is not None and fate_of(fault) is not Fate.ANSWERED:
+            done(Reply(account=owner, is_order=route.orders > 0, fate=fate_of(fault)))
+            return
         try:
             if fault is not None:
                 raise self._struck(fault, route)
@@ -137,9 +141,12 @@ class Requests:
             done(Reply(error=unknown, account=account, is_order=is_order, fate=fate))
             return
 
+        spoiler = conduct.spoiler()
+
         def decided() -> None:
             told = body.tell() if isinstance(body, Placed) else body
-            self._answer(Reply(body=told, account=account, is_order=is_order), conduct, done)
+            reply = Reply(body=told, account=account, is_order=is_order, spoiler=spoiler)
+            self._answer(reply, conduct, done)
 
         if isinstance(body, Placed) and not body.is_decided:
             self._undecided.append((body, decided))

@@ -11,7 +11,7 @@ from exchanges.sandbox.binance.requests import Asked, Reply, Requests
 from exchanges.sandbox.binance.routes import Route
 from exchanges.sandbox.binance.signing import check_query
 from exchanges.sandbox.binance.wire import dump
-from exchanges.sandbox.conduct import Fate
+from exchanges.sandbox.conduct import Fate, spoilt
 from exchanges.sandbox.http import HttpRequest, HttpResponse, Then
 
 
@@ -50,7 +50,8 @@ class Rest:
         headers = self._budgets.headers(reply.account if reply.is_order else None)
         error = reply.error
         if error is None:
-            return HttpResponse(headers=headers, body=dump(reply.body).encode(), account=account)
+            text = spoilt(dump(reply.body), reply.spoiler)
+            return HttpResponse(headers=headers, body=text.encode(), account=account)
         if isinstance(error, Limited) and error.retry_after_s:
             headers["Retry-After"] = str(error.retry_after_s)
         body = dump({"code": error.code, "msg": error.text}).encode()

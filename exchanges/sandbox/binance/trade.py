@@ -12,7 +12,7 @@ from exchanges.sandbox.binance.requests import Asked, Reply, Requests
 from exchanges.sandbox.binance.routes import Route
 from exchanges.sandbox.binance.signing import check_sorted
 from exchanges.sandbox.binance.wire import Row, dump
-from exchanges.sandbox.conduct import Fate
+from exchanges.sandbox.conduct import Fate, spoilt
 from exchanges.sandbox.venue import SandboxVenue
 from exchanges.sandbox.websocket import ServerWebSocket
 
@@ -86,7 +86,7 @@ class TradeEntry:
             told = {"status": 200, "result": reply.body, "rateLimits": self._budgets.rows(account)}
         if not tells_limits:
             del told["rateLimits"]
-        socket.post(dump({"id": number, **told}))
+        socket.post(spoilt(dump({"id": number, **told}), reply.spoiler))
 
     def _refuse(self, socket: ServerWebSocket, number: object, error: VenueError) -> None:
         socket.post(dump({"id": number, **self._failure(error, None)}))

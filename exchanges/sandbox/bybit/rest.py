@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+import attrs
 import trio
 
 from exchanges.sandbox.account import Account
@@ -17,7 +18,7 @@ from exchanges.sandbox.bybit.params import Params
 from exchanges.sandbox.bybit.queries import Queries
 from exchanges.sandbox.bybit.signing import authenticate
 from exchanges.sandbox.bybit.wire import dump
-from exchanges.sandbox.conduct import Conduct, Fate, fated
+from exchanges.sandbox.conduct import Conduct, Fate, fate_of, fated, spoilt
 from exchanges.sandbox.faults import Fault, FaultKind
 from exchanges.sandbox.http import HttpRequest, HttpResponse
 from exchanges.sandbox.refusals import Refused
@@ -62,12 +63,15 @@ class Rest:
         response, done = self._perform(request, name)
         await _wait(conduct.answer_delay_s())
         fate, status = conduct.fate() if done else (Fate.ANSWERED, 200)
+        if done and fate is Fate.ANSWERED and (spoiler := conduct.spoiler()) is not None:
+            body = spoilt(response.body.decode(), spoiler).encode()
+            return attrs.evolve(response, body=body)
         return fated(response, fate, status)
 
     def _struck(self, fault: Fault) -> HttpResponse:
         """The answer to a request that was not looked at."""
         if fault.kind is not FaultKind.RATE_LIMIT:
-            return HttpResponse(status=fault.status)
+            return fated(HttpResponse(status=fault.status), fate_of(fault), fault.status)
         now_ms = self._venue.now_ms()
         headers = Allowance(limit=10, remaining=0, reset_ms=now_ms + 1000).headers() if fault.headers else {}
         if fault.status == 429:

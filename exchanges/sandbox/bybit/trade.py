@@ -9,7 +9,7 @@ from exchanges.sandbox.bybit.messages import parse_message
 from exchanges.sandbox.bybit.orders import OrderDesk
 from exchanges.sandbox.bybit.signing import authenticate_socket, check_window
 from exchanges.sandbox.bybit.wire import dump
-from exchanges.sandbox.conduct import Conduct, Fate
+from exchanges.sandbox.conduct import Conduct, Fate, fate_of, spoilt
 from exchanges.sandbox.faults import Fault, FaultKind
 from exchanges.sandbox.venue import SandboxVenue
 from exchanges.sandbox.websocket import ServerWebSocket
@@ -112,7 +112,7 @@ class TradeSession:
     ) -> None:
         fault = conduct.refusal()
         if fault is not None:
-            self._answer(message, *_struck(fault))
+            self._refuse(message, fault)
             return
         allowance = self._spend(account, operation)
         try:
@@ -126,12 +126,20 @@ class TradeSession:
         answer = self._reply(message, 0, "OK", data, extra, allowance)
         match conduct.fate():
             case (Fate.ANSWERED, _):
-                self._later(conduct, answer)
+                self._later(conduct, spoilt(answer, conduct.spoiler()))
             case (Fate.ERROR, _):
                 error_answer = self._reply(message, RESTARTING, "Request timeout, please try again later")
                 self._later(conduct, error_answer)
             case (Fate.RESET, _):
                 self._socket.peer.reset()
+
+    def _refuse(self, message: Message, fault: Fault) -> None:
+        """End a request that is not looked at."""
+        fate = fate_of(fault)
+        if fate is Fate.RESET:
+            self._socket.peer.reset()
+        elif fate is Fate.ANSWERED:
+            self._answer(message, *_struck(fault))
 
     def _act(
         self, message: Message, operation: str, account: Account, arrived_ns: int

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from exchanges.sandbox.account import Account
-from exchanges.sandbox.conduct import Conduct, Fate
+from exchanges.sandbox.conduct import Conduct, Fate, fate_of
 from exchanges.sandbox.events import OrderChanged
 from exchanges.sandbox.faults import Fault, FaultKind
 from exchanges.sandbox.hyperliquid.actions import SignedRequest
@@ -36,6 +36,7 @@ class Reply:
     status: int = 200
     fate: Fate = Fate.ANSWERED
     account: str = ""
+    spoiler: Fault | None = None
 
 
 Done = Callable[[Reply], None]
@@ -95,8 +96,8 @@ class Exchange:
     ) -> None:
         name = conduct.account
 
-        def answer(body: object) -> None:
-            reply = Reply(body=body, account=name)
+        def answer(body: object, spoiler: Fault | None = None) -> None:
+            reply = Reply(body=body, account=name, spoiler=spoiler)
             self._venue.later(conduct.answer_delay_s(), lambda: done(reply))
 
         try:
@@ -113,9 +114,11 @@ class Exchange:
             answer({"status": "ok", "response": {"type": "default"}})
             return
 
+        spoiler = conduct.spoiler()
+
         def decided(reply: Reply) -> None:
             told = [it.told() if isinstance(it, Placed) else it for it in statuses]
-            answer({"status": "ok", "response": {"type": kind, "data": {"statuses": told}}})
+            answer({"status": "ok", "response": {"type": kind, "data": {"statuses": told}}}, spoiler)
 
         if all(it.is_decided for it in placed):
             decided(Reply())
@@ -184,7 +187,7 @@ class Exchange:
         if fault.kind is FaultKind.RATE_LIMIT and fault.status != 429 and account is not None:
             body = {"status": "err", "response": self._budgets.refusal(account)}
             return Reply(body=body, account=name)
-        return Reply(status=fault.status, account=name)
+        return Reply(status=fault.status, account=name, fate=fate_of(fault))
 
     def _hear(self, event: object) -> None:
         if not isinstance(event, OrderChanged) or not self._undecided:

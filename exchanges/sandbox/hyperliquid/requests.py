@@ -2,9 +2,10 @@
 
 import json
 
+import attrs
 import trio
 
-from exchanges.sandbox.conduct import Conduct, Fate, fated
+from exchanges.sandbox.conduct import Conduct, Fate, fate_of, fated, spoilt
 from exchanges.sandbox.faults import FaultKind
 from exchanges.sandbox.http import HttpRequest, HttpResponse
 from exchanges.sandbox.hyperliquid.actions import Undeserializable, parse_request
@@ -65,7 +66,7 @@ class Requests:
         fault = conduct.refusal()
         if fault is not None:
             status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status
-            done(Reply(status=status, account=conduct.account))
+            done(Reply(status=status, account=conduct.account, fate=fate_of(fault)))
             return
         if not self._budgets.spend_weight(info_weight(kind)):
             done(TOO_MANY)
@@ -80,6 +81,7 @@ class Requests:
         if fate is not Fate.ANSWERED:
             done(reply)
             return
+        reply = attrs.evolve(reply, spoiler=conduct.spoiler())
         self._venue.later(conduct.answer_delay_s(), lambda: done(reply))
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
@@ -108,7 +110,8 @@ class Requests:
 
 def _response(reply: Reply) -> HttpResponse:
     if reply.status == 200 or reply.fate is not Fate.ANSWERED:
-        response = HttpResponse(body=dump(reply.body).encode(), account=reply.account)
+        body = spoilt(dump(reply.body), reply.spoiler).encode()
+        response = HttpResponse(body=body, account=reply.account)
         return fated(response, reply.fate, reply.status)
     if reply.status == 429:
         return HttpResponse(status=429, body=b"null", account=reply.account)

@@ -5,7 +5,7 @@ from typing import Any
 
 import trio
 
-from exchanges.sandbox.conduct import Fate
+from exchanges.sandbox.conduct import Fate, spoilt
 from exchanges.sandbox.hyperliquid.actions import ADDRESS
 from exchanges.sandbox.hyperliquid.exchange import Reply
 from exchanges.sandbox.hyperliquid.feed import OF_BOTH, OF_COIN, OF_MARKET, OF_USER, Feed, Subscription
@@ -173,7 +173,9 @@ class Session:
             response = {"type": "error", "payload": f"{reply.status} {words}"}
         elif kind == "info" and isinstance(payload, dict):
             response["payload"] = {"type": payload.get("type"), "data": reply.body}
-        self._say({"channel": "post", "data": {"id": number, "response": response}})
+        self.said_at = trio.current_time()
+        frame = {"channel": "post", "data": {"id": number, "response": response}}
+        self._socket.post(spoilt(dump(frame), reply.spoiler))
 
 
 def _parse(text: str) -> Message | None:

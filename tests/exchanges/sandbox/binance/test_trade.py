@@ -170,6 +170,7 @@ async def test_what_becomes_of_an_order_and_of_its_answer(world: World, autojump
     async with world.socket(PATH) as socket:
         for kind, more in (
             (FaultKind.LOSE_ANSWER, {}),
+            (FaultKind.LOSE_REQUEST, {}),
             (FaultKind.ERROR_AFTER, {"status": 503}),
             (FaultKind.ERROR_AFTER, {"status": 504}),
             (FaultKind.ERROR_BEFORE, {}),
@@ -187,6 +188,7 @@ async def test_what_becomes_of_an_order_and_of_its_answer(world: World, autojump
 
     assert told == [
         (True, None, ""),
+        (False, None, ""),
         (True, -1000, "Unknown error, pl"),
         (True, -1007, "Timeout waiting f"),
         (False, -1001, "Internal error; u"),
@@ -205,6 +207,35 @@ async def test_a_reset_after_the_order_ends_the_socket(world: World, autojump_cl
             await socket.receive()
 
     assert world.venue.account("m").size("BTCUSDT") == D("0.01")
+
+
+async def test_a_reset_before_the_order_ends_the_socket(world: World, autojump_clock: MockClock) -> None:
+    world.venue.faults.add(FaultKind.RESET_BEFORE, count=2)
+    async with world.socket(PATH) as socket:
+        await socket.send(socket.request("order.place", order()))
+        with pytest.raises(trio_websocket.ConnectionClosed):
+            await socket.receive()
+    with pytest.raises(trio.EndOfChannel):
+        await world.ask("POST", "/fapi/v1/order", order())
+
+    assert len(world.venue.ledger) == 0
+
+
+async def test_an_answer_can_name_another_order_or_be_no_answer(
+    world: World, autojump_clock: MockClock
+) -> None:
+    faults = world.venue.faults
+    async with world.socket(PATH) as socket:
+        faults.add(FaultKind.CROSS_ANSWER, endpoint="order.place", field="clientOrderId", count=1)
+        request = socket.request("order.place", order(newClientOrderId="abc3"))
+        await socket.send(request)
+        crossed = await socket.receive()
+    faults.add(FaultKind.MALFORM_ANSWER, endpoint="POST *", count=1)
+    with pytest.raises(json.JSONDecodeError):
+        await world.ask("POST", "/fapi/v1/order", order())
+
+    assert (crossed["id"], crossed["result"]["clientOrderId"]) == (request["id"], "abc1")
+    assert [row.accepted for row in world.venue.ledger] == [True, True]
 
 
 async def test_the_window_is_checked_at_the_door_and_in_the_engine(

@@ -106,6 +106,39 @@ async def test_the_line_can_break_after_the_deed(autojump_clock, world, faults):
     assert [row.accepted for row in world.venue.ledger] == [True, True]
 
 
+async def test_a_request_can_be_cut_off_or_lost_before_the_deed(autojump_clock, world, faults):
+    faults.add(Kind.RESET_BEFORE, count=2)
+    with pytest.raises(trio.EndOfChannel):
+        await world.order(orderLinkId="a")
+    async with world.trade() as socket:
+        await socket.send(socket.request("order.create", order(orderLinkId="b")))
+        with pytest.raises(trio_websocket.ConnectionClosed):
+            await socket.receive()
+    faults.add(Kind.LOSE_REQUEST, count=2)
+    with trio.move_on_after(60) as patience:
+        await world.order(orderLinkId="c")
+    async with world.trade() as socket:
+        await socket.send(socket.request("order.create", order(orderLinkId="d")))
+        assert await socket.frames(60) == []
+
+    assert patience.cancelled_caught
+    assert len(world.venue.ledger) == 0
+
+
+async def test_an_answer_can_name_another_request_or_be_no_answer(autojump_clock, world, faults):
+    async with world.trade() as socket:
+        faults.add(Kind.CROSS_ANSWER, endpoint="order.create", field="reqId", count=1)
+        request = socket.request("order.create", order(orderLinkId="a"))
+        await socket.send(request)
+        crossed = await socket.receive()
+    faults.add(Kind.MALFORM_ANSWER, endpoint=CREATE, message="<html>", count=1, skip=1)
+    whole, spoilt = await world.order(orderLinkId="b"), await world.order(orderLinkId="c")
+
+    assert (crossed["retCode"], crossed["reqId"] == request["reqId"]) == (0, False)
+    assert (whole.code, spoilt.status, spoilt.text) == (0, 200, "<html>")
+    assert [row.accepted for row in world.venue.ledger] == [True, True, True]
+
+
 @pytest.mark.parametrize("headers", [True, False])
 async def test_rate_limits_come_in_both_shapes(autojump_clock, world, faults, headers):
     faults.add(Kind.RATE_LIMIT, endpoint=CREATE, status=200, headers=headers, count=1)

@@ -39,6 +39,8 @@ async def send(world: World, by: str) -> Any:
     [
         (FaultKind.LOSE_ANSWER, {}, True, "silence", "silence"),
         (FaultKind.RESET_AFTER, {}, True, "cut", "cut"),
+        (FaultKind.RESET_BEFORE, {}, False, "cut", "cut"),
+        (FaultKind.LOSE_REQUEST, {}, False, "silence", "silence"),
         (FaultKind.ERROR_AFTER, {"status": 502}, True, (502, ""), "502 Service Unavailable"),
         (FaultKind.ERROR_BEFORE, {"status": 500}, False, (500, ""), "500 Service Unavailable"),
         (FaultKind.MAINTENANCE, {}, False, (503, ""), "503 Service Unavailable"),
@@ -65,6 +67,18 @@ async def test_an_answer_that_says_nothing_of_the_order(
     assert bool(world.venue.account("m").size("BTC")) is filled
     told = post if post in ("silence", "cut") else {"type": "error", "payload": post}
     assert got == (http if by == "http" else told)
+
+
+async def test_an_answer_can_name_another_order_or_be_cut(world: World, autojump_clock: MockClock) -> None:
+    world.venue.faults.add(FaultKind.CROSS_ANSWER, account="m", field="cloid", count=1)
+    crossed = await world.act(ACTION)
+    world.venue.faults.add(FaultKind.MALFORM_ANSWER, account="m", count=1)
+    with pytest.raises(json.JSONDecodeError):
+        await world.act({**ACTION, "orders": [order(c=cloid(2))]})
+
+    (status,) = crossed["response"]["data"]["statuses"]
+    assert status["filled"]["cloid"] not in ("", cloid(1))
+    assert [row.accepted for row in world.venue.ledger] == [True, True]
 
 
 async def test_an_accounts_own_budget_is_a_text(world: World, autojump_clock: MockClock) -> None:
