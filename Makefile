@@ -22,6 +22,7 @@ test: $(VENV)/.installed
 # tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder). Then
 # real engines, killed for about an hour.
 torture: $(VENV)/.installed
+	$(BIN)/python -m tests.unknown_outcomes --cases 5000 --jobs $(JOBS)
 	$(BIN)/python -m tests.simulation --seeds 5000 --venue all --jobs $(JOBS)
 	$(BIN)/python -m tests.simulation --seeds 200 --venue all --jobs $(JOBS) --twice
 	$(BIN)/python -m pytest -m long

@@ -54,12 +54,16 @@ class Outcome:
 
 def simulate(schedule: Schedule | int, *, tell: bool = False) -> Outcome:
     """Run one schedule, or the one of a seed, and return what came of it; ``tell`` prints all of it."""
-    if isinstance(schedule, int):
-        schedule = make_schedule(schedule)
+    made = make_schedule(schedule) if isinstance(schedule, int) else schedule
+    return run_through(lambda directory: Run(made, directory, tell=tell), seed=made.seed)
+
+
+def run_through(make_run: Callable[[Path], "Run"], *, seed: int) -> Outcome:
+    """Run one to its end in virtual time, whatever ends it, and return what came of it."""
     use_money_context()
-    _seed_scheduler(schedule.seed)
+    _seed_scheduler(seed)
     with tempfile.TemporaryDirectory() as directory:
-        run = Run(schedule, Path(directory), tell=tell)
+        run = make_run(Path(directory))
         try:
             trio.run(run.main, clock=MockClock(autojump_threshold=0))
         except BaseException as error:
@@ -69,7 +73,7 @@ def simulate(schedule: Schedule | int, *, tell: bool = False) -> Outcome:
     if leaked := ActorRegistry.get_all():
         run.violations.append(f"actors outlive the engine: {leaked}")
         ActorRegistry.stop_all(block=False)
-    return Outcome(schedule=schedule, violations=run.violations, log=run.log)
+    return Outcome(schedule=run.schedule, violations=run.violations, log=run.log)
 
 
 def _seed_scheduler(seed: int) -> None:

@@ -46,8 +46,10 @@ class Verdict:
                     why.append(f"{name} is busy: {status}")
                 continue
             why.append(f"{name} does not answer")
+        if why:
+            return why
         claimed = [row for row in world.copies() if row.state is CopyState.CLAIMED]
-        return why + [f"{row.follower} has no outcome for {row.copy_id[:8]} {row.leg}" for row in claimed]
+        return [f"{row.follower} has no outcome for {row.copy_id[:8]} {row.leg}" for row in claimed]
 
     def unsettled(self) -> list[str]:
         """Tell who is not where its last copy says."""
@@ -63,7 +65,7 @@ class Verdict:
             dust = self._dust(member, symbol)
             if abs(size) > max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust:
                 why.append(f"{where}, more than {ideal}")
-            holding = self._holding(member.name, symbol, idx)
+            holding = self.holding(member.name, symbol, idx)
             if holding is None:
                 why.append(f"{where}, no copy ever answered {ideal}")
             elif holding.skipped is None and abs(size - holding.target) > lot:
@@ -84,7 +86,7 @@ class Verdict:
                 low = Decimal(0)  # it may take two episodes for one: the older peak makes it careful
             if low * (1 - TOLERANCE) - lot <= abs(size) <= high * (1 + TOLERANCE) + lot:
                 continue
-            holding = self._holding(member.name, symbol, idx)
+            holding = self.holding(member.name, symbol, idx)
             reason = holding.skipped if holding else None
             dust = self._dust(member, symbol)
             if not size and reason in _TOO_SMALL and abs(ideal) < lot + dust:
@@ -102,7 +104,7 @@ class Verdict:
         venue, own = self._world.core(member.name), self._books.own(member.name, symbol)
         return venue.listing(own).min_notional * Decimal("1.1") / venue.mark(own)
 
-    def _holding(self, name: str, symbol: str, idx: int) -> Any:
+    def holding(self, name: str, symbol: str, idx: int) -> Any:
         key = self._books.own(name, symbol), idx
         held = (it for it in self._world.store.holdings(name) if (it.leg.symbol, it.leg.position_idx) == key)
         return next(held, None)
