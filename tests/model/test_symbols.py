@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.instrument import Instrument
+from model.instrument import Instrument, InstrumentStatus
 from model.symbols import SymbolIndex, SymbolMatch, Unit, is_same_price, unit_of
 
 D = Decimal
@@ -81,6 +81,22 @@ def test_the_same_quote_and_multiple_win() -> None:
     index = SymbolIndex({it.symbol: it for it in catalogue})
 
     assert index.match(make_instrument("1000PEPEUSDT", "1000PEPE"), {}) == SymbolMatch("1000PEPEUSDT", D(1))
+
+
+def test_what_is_traded_wins_over_what_is_closed_and_the_quote_over_both() -> None:
+    """A venue that changes a contract's multiple lists the old one on for a while."""
+    closed = attrs.evolve(make_instrument("1000PEPEUSDT", "1000PEPE"), status=InstrumentStatus.CLOSED)
+    traded = make_instrument("PEPEUSDT", "PEPE")
+    elsewhere = make_instrument("1000PEPEUSDC", "1000PEPE", "USDC")
+    master = make_instrument("1000PEPEUSDT", "1000PEPE")
+
+    def match(*listed: Instrument) -> str:
+        found = SymbolIndex({it.symbol: it for it in listed}).match(master, {})
+        assert found is not None
+        return found.symbol
+
+    assert match(closed, traded) == "PEPEUSDT"
+    assert match(closed, elsewhere) == "1000PEPEUSDT"
 
 
 def test_another_quote_currency_is_another_contract() -> None:
