@@ -49,7 +49,7 @@ def test_a_breach_with_a_part_missing_says_what_was_read(name: str) -> None:
 
 
 def test_a_limit_that_does_not_exist_is_named() -> None:
-    with pytest.raises(ValueError, match="'max_leverage'"):
+    with pytest.raises(ValueError, match="no limit of equity: 'max_leverage'"):
         breach_from_plain(LOSS.to_plain() | {"limit": "max_leverage"})
 
 

@@ -106,3 +106,27 @@ def test_who_remembers_a_leg_has_watched_before() -> None:
     (change,) = restarted.snapshot([other], now=0.0, received_at_ms=1)
 
     assert change.episode_began_ms == EPOCH_MS + 20
+
+
+def test_a_fill_that_no_read_covers_is_asked_for_ever_less_often() -> None:
+    pairing = Pairing({}, wait_s=0.5)
+    pairing.executions([make_fill(10, "1")], now=0.0, received_at_ms=1)
+    asked = []
+    for _ in range(6):
+        at = pairing.next_deadline()
+        assert at is not None
+        assert pairing.overdue(at) == {"SOLUSDT"}
+        asked.append(at)
+
+    assert asked == [0.5, 1.5, 3.5, 7.5, 12.5, 17.5]
+
+
+def test_a_reduction_alone_leaves_after_three_waits_with_the_equity_of_then() -> None:
+    pairing = Pairing({}, wait_s=0.5)
+    pairing.snapshot([make_row(10, "2")], now=0.0, received_at_ms=1)
+    pairing.master_equity = Decimal(12)
+    pairing.executions([make_fill(20, "-1")], now=1.0, received_at_ms=1)
+
+    assert pairing.expire(now=2.4) == ()
+    (change,) = pairing.expire(now=2.5)
+    assert change.master_equity == 12

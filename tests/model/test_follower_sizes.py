@@ -175,3 +175,9 @@ def test_a_reduction_in_proportion_that_is_done_says_why_it_was_in_proportion() 
 
     assert (decision.reason, decision.drafts) == (Reason.NOTHING_TO_DO, ())
     assert decision.numbers["proportional_because"] == "equity_unknown"
+
+
+def test_what_is_unknown_is_shown_as_that_and_not_as_nothing() -> None:
+    numbers = decide(make_goal("0", "1"), make_situation(equity=None, leverage=None)).numbers
+
+    assert (numbers["equity"], numbers["leverage_now"], numbers["target"]) == (None, None, None)

@@ -94,3 +94,19 @@ def test_what_cannot_be_read_is_nothing_known(garbage: object, changes: dict[str
         KeyState.REMEMBERED,
         KeyState.REVOKED,
     )
+
+
+def test_a_standing_says_of_which_verdict_it_is_and_when_that_was() -> None:
+    accepted = KeyStanding().judged((WARN,), 1_000)
+    revoked = accepted.judged((REFUSE,), 2_000)
+
+    assert (accepted.findings, accepted.checked_at_ms, accepted.accepted_at_ms) == ((WARN,), 1_000, 1_000)
+    assert (revoked.findings, revoked.checked_at_ms, revoked.accepted_at_ms) == ((REFUSE,), 2_000, 1_000)
+    assert remembered_standing(revoked.to_plain("m"), "m") == revoked
+
+
+@pytest.mark.parametrize("moment", [True, "1000", 1000.0])
+def test_a_moment_that_is_none_is_nothing_known(moment: object) -> None:
+    kept = KeyStanding().judged((), 1_000).to_plain("m")
+
+    assert remembered_standing({**kept, "accepted_at_ms": moment}, "m") == KeyStanding()

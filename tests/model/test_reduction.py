@@ -251,3 +251,10 @@ def test_parts_are_never_smaller_than_the_venue_takes(
     plan = plan_opening(Decimal(quantity), coarse, mark=MARK, round_up=False)
 
     assert plan == (tuple(map(Decimal, parts)), reason)
+
+
+@pytest.mark.parametrize("mark", [None, Decimal(0)])
+def test_rounding_up_to_a_minimum_quantity_needs_no_price(mark: Decimal | None) -> None:
+    coarse = make_instrument(min_quantity=Decimal("0.2"))
+
+    assert plan_opening(Decimal("0.05"), coarse, mark=mark, round_up=True) == ((Decimal("0.2"),), None)

@@ -101,6 +101,8 @@ def test_old_ones_are_purged_and_what_fires_or_waits_never_is(store: Store) -> N
     store.purge(now_ms=T0 + KEEP_MESSAGES_MS + 1)
     assert store.recall_alerts(now_ms=T0).messages == (waits,)
     assert {it.alert_id for it in store.alerts()} == {"firing", "ended"}
+    store.purge(now_ms=T0 + KEEP_MS)
+    assert {it.alert_id for it in store.alerts()} == {"firing", "ended"}
     store.purge(now_ms=T0 + KEEP_MS + 1)
     assert store.alerts() == [firing]
 

@@ -216,3 +216,13 @@ def test_a_merge_that_fails_names_the_file(store: Store, journal: Journal, tmp_p
 
     with pytest.raises(LedgerUnreachable, match=f"journal {tmp_path / 'journal'}: "):
         journal.merge_into(store)
+
+
+def test_a_single_byte_that_was_torn_is_dropped_too(store: Store, journal: Journal, tmp_path: Path) -> None:
+    journal.append(claim=make_claim("alice", CLOSING))
+    with (tmp_path / "journal").open("a") as file:
+        file.write("c")
+
+    journal.append(claim=make_claim("bob", CLOSING))
+
+    assert journal.merge_into(store) == JournalMerged(merged=2)

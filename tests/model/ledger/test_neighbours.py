@@ -14,7 +14,14 @@ from model.ledger.risk import breach_key, equity_key
 from model.leg import Leg
 from model.reasons import Reason
 from model.settings import FollowerMode, FollowerSettings, Join
-from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_holding, make_outcome
+from tests.model.ledger.factories import (
+    NOW_MS,
+    make_change,
+    make_claim,
+    make_holding,
+    make_order,
+    make_outcome,
+)
 
 CALL = RequestRow(
     request_id="r-1", method="pause", parameters={"name": "alice"}, reason="", received_at_ms=NOW_MS
@@ -147,3 +154,29 @@ def test_neither_another_follower_nor_another_leg_overtakes(store: Store, journa
     journal.merge_into(store)
 
     assert store.holdings("alice") == [others, mine]
+
+
+def test_what_is_known_of_a_hedge_leg_since_stays(store: Store, journal: Journal) -> None:
+    short = Leg("BTCUSDT", 2)
+    old, new = make_claim("alice", make_change(1, leg=short)), make_claim("alice", make_change(2, leg=short))
+    before, after = (make_holding(leg=short, change_id=it.change.change_id) for it in (old, new))
+    store.claim([new], now_ms=NOW_MS)
+    store.record([make_outcome(new, holdings=(after,))])
+    journal.append(claim=old, outcome=make_outcome(old, holdings=(before,)))
+
+    journal.merge_into(store)
+
+    assert store.holdings("alice") == [after]
+
+
+def test_orders_of_an_open_and_of_a_settled_copy_are_written_together(store: Store) -> None:
+    short = Leg("BTCUSDT", 2)
+    settled, still_open = make_claim("alice", make_change(1, leg=short)), make_claim("bob")
+    store.claim([settled, still_open], now_ms=NOW_MS)
+    store.record([make_outcome(settled, orders=())])
+    orders = [make_order(settled), make_order(still_open)]
+
+    store.plan_orders(orders)
+
+    found = {row.copy_id: row.orders for row in store.copies()}
+    assert found == {order.copy_id: (order,) for order in orders}

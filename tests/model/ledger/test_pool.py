@@ -3,10 +3,12 @@
 from pathlib import Path
 from threading import Thread
 
+import peewee
 import pytest
 
 from model.ledger import LedgerUnreachable, open_database, open_store
 from model.ledger.bulk import run_sql
+from model.ledger.connection import translated_errors
 
 
 def test_a_ledger_in_memory_has_one_connection_and_a_file_as_many_as_are_asked_for() -> None:
@@ -53,3 +55,8 @@ def test_a_url_of_neither_kind_is_answered_with_both(tmp_path: Path) -> None:
     words = "^a ledger url begins with sqlite:/// or postgresql://$"
     with pytest.raises(ValueError, match=words):
         open_database(f"{tmp_path}/ledger.db")
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    with pytest.raises(LedgerUnreachable, match=r"^here: OperationalError$"), translated_errors("here"):
+        raise peewee.OperationalError()

@@ -67,7 +67,7 @@ def test_keys_are_never_shown() -> None:
     with pytest.raises(ValueError, match="sealing key 2") as caught:
         SealingKeys([key, "too-short-a-key"])
     assert "too-short" not in str(caught.value)
-    with pytest.raises(ValueError, match="no sealing key"):
+    with pytest.raises(ValueError, match=r"^no sealing key$"):
         SealingKeys([])
 
 
