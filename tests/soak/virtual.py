@@ -24,7 +24,7 @@ from supervision.metrics import Census, Tally
 from supervision.settings import NotifySettings
 from tests.soak.memory import holdings
 from tests.soak.trading import UNITS, Trader
-from tests.soak.yesteryear import DAY_MS, plant_old_copies
+from tests.soak.yesteryear import COPIES, DAY_MS, FOLLOWER, plant_old_copies
 from tests.supervision.alerts.house import FakeChannel
 from tests.world import Cast, World, fixed_ratio, mirror, open_world
 
@@ -59,7 +59,9 @@ class Day:
     drops: int = 0
     beats: int = 0
     backups: int = 0
-    orders: int = 0
+    purged: int = 0
+    orders: list[int] = attrs.field(factory=list)
+    """How many the venues have seen by the end of every hour."""
     took_s: float = 0.0
 
 
@@ -86,9 +88,9 @@ async def live(directory: Path, hours: int, seed: int, tell: Callable[[str], Non
         await world.settled()
         day.problems += [f"{it} arrived twice" for it in world.sent_twice()]
         day.changes, day.drops = trader.changes, trader.drops
-        day.orders = sum(len(house.core.ledger) for house in world.houses)
+        day.purged = COPIES - _old_rows(world)
         await world.stop_engine()
-    day.beats = sum("sign of life" in f"{title} {body}".lower() for _, title, body in channel.got)
+    day.beats = channel.titles.count("The engine is alive")
     day.problems += [f"{it} outlives the engine" for it in ActorRegistry.get_all()]
     day.took_s = time.monotonic() - began
     return day
@@ -145,6 +147,13 @@ async def _look(day: Day, world: World, number: int, directory: Path) -> None:
     day.machine.append(_machine(world))
     day.rows.append(_rows(world))
     day.rss_mb.append(_rss_mb())
+    day.orders.append(sum(len(house.core.ledger) for house in world.houses))
+
+
+def _old_rows(world: World) -> int:
+    with world.store.unit(write=False) as connection:
+        ((left,),) = run_sql(connection, f"SELECT count(*) FROM copies WHERE follower = '{FOLLOWER}'")
+        return int(left)
 
 
 def _rss_mb() -> float:
@@ -172,5 +181,5 @@ def _rows(world: World) -> Counter[str]:
     with world.store.unit(write=False) as connection:
         counted = {it: next(iter(run_sql(connection, asked)))[0] for it, asked in questions.items()}
         overdue = f"SELECT count(*) FROM copies WHERE claimed_at_ms < {old_ms - DAY_MS // 24}"
-        counted["copies over 400 days old"] = next(iter(run_sql(connection, overdue)))[0]
+        counted["copies too old"] = next(iter(run_sql(connection, overdue)))[0]
     return Counter(counted)

@@ -5,6 +5,7 @@ from model.ledger.retention import KEEP_MS
 from tests.model.ledger.factories import NOW_MS, make_change, make_claim, make_outcome
 
 DAY_MS = 24 * 3_600_000
+FOLLOWER = "gone"
 COPIES = 480
 DAYS = 2
 
@@ -16,6 +17,6 @@ def plant_old_copies(store: Store, *, now_ms: int) -> None:
         at_ms = first_ms + number * DAYS * DAY_MS // COPIES
         shift = at_ms - NOW_MS
         change = make_change(number + 1, after=f"{1 + number % 2}", venue_time_ms=NOW_MS + shift)
-        claim = make_claim("old", change, claimed_at_ms=at_ms)
+        claim = make_claim(FOLLOWER, change, claimed_at_ms=at_ms)
         store.claim([claim], now_ms=at_ms)
         store.record([make_outcome(claim, finished_at_ms=at_ms)])
