@@ -118,6 +118,11 @@ class Drills:
         mark = world.venue.mark(SYMBOL)
         world.venue.set_price(SYMBOL, mark + self.chance.choice((-1, 1)))
 
+    @staticmethod
+    def now() -> float:
+        """Return the virtual time."""
+        return trio.current_time()
+
     def trade(self) -> None:
         """Let the master do the next thing."""
         self.world.trade(SYMBOL, str(STEPS[self.trades % len(STEPS)]))

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from model.amounts import use_money_context
+from tests.fire.bursts import escalation, quarantine
 from tests.fire.drill import CAST, EVERY_S, WAYS, Drills, Report
 from tests.fire.mines import Mines, planted
 from tests.fire.targets import targets_of
@@ -15,6 +16,8 @@ from tests.fire.witness import inventory
 from tests.simulation.run import _seed_scheduler
 from tests.world import open_world
 
+ROUND = 10
+"""One crash of each target, before anything is counted: what opens when it is first needed is open."""
 REST_S = 70.0
 """Before anything is counted: pools have let go of what they do not need."""
 
@@ -38,11 +41,16 @@ async def _day(directory: Path, crashes: int, seed: int) -> Report:
                 drills.trade()
                 await world.until(drills.all_on_target)
                 await trio.sleep(REST_S)
+                await _crash_in_turn(drills, min(crashes, ROUND))
                 before = inventory(world)
-                await _crash_in_turn(drills, crashes)
+                await _crash_in_turn(drills, crashes, first=ROUND)
                 await world.settled()
                 await trio.sleep(REST_S)
                 after = inventory(world)
+                drills.report.problems += await escalation(drills)
+                for member in CAST[::2]:
+                    drills.report.problems += await quarantine(drills, member.name)
+                await world.settled()
                 nursery.cancel_scope.cancel()
             report = drills.report
             report.grown = {what: (n, after[what]) for what, n in before.items() if after[what] > n}
@@ -54,12 +62,12 @@ async def _day(directory: Path, crashes: int, seed: int) -> Report:
     return report
 
 
-async def _crash_in_turn(drills: Drills, crashes: int) -> None:
+async def _crash_in_turn(drills: Drills, crashes: int, *, first: int = 0) -> None:
     """Let every target have its turn, each time brought down in another way."""
     targets = targets_of(CAST)
     assert len(targets) * EVERY_S > 60
     ways = {target: drills.chance.sample(WAYS, len(WAYS)) for target in targets}
-    for number in range(crashes):
+    for number in range(first, crashes):
         target = targets[number % len(targets)]
         way = ways[target][number // len(targets) % len(WAYS)]
         await drills.crash(target, way)
