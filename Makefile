@@ -28,6 +28,8 @@ torture: $(VENV)/.installed
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.crashes --kills 250
 	$(BIN)/python -m tests.crashes --kills 100 --ledger postgres
+	$(BIN)/python -m tests.fire --crashes 1000
+	$(BIN)/python -m tests.soak --virtual-hours 24 --real-minutes 60
 
 # A minute for each reader of bytes from outside; guided by coverage where atheris has a wheel.
 fuzz: $(VENV)/.installed
