@@ -33,7 +33,7 @@ LOOK_EVERY_S = 5.0
 PAGE_EVERY = 12
 """The metrics are read with every so many looks."""
 RSS_MB_PER_H_MAX = 1.0
-SLACK = {"open files": 4, "threads": 1, "trio tasks": 8, "actors": 0, "metric series": 0}
+SLACK = {"open files": 4, "threads": 1, "trio tasks": 8, "actors": 0, "metric series": 12}
 """How far the medians of the second and of the last quarter may be apart."""
 PAGE = "http://127.0.0.1:{port}/metrics"
 TABLES = ("changes", "copies", "orders", "holdings", "drifts", "meta", "requests", "alerts", "alert_messages")
