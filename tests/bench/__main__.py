@@ -11,11 +11,11 @@ from rich.console import Console
 
 from exchanges.sandbox.houses import KINDS
 from model.amounts import use_money_context
-from tests.bench import burst, growth, idle, latency, reconnect, slow
+from tests.bench import burst, growth, idle, latency, neighbours, reconnect, slow
 from tests.bench.figures import Figure, table_of
 from tests.bench.ledgers import POSTGRES, SQLITE, new_ledger, running_server
 
-PARTS = ("latency", "venues", "slow", "burst", "reconnect", "memory", "rows")
+PARTS = ("latency", "venues", "slow", "burst", "reconnect", "neighbours", "memory", "rows")
 USUAL = PARTS[:-1]
 
 
@@ -93,7 +93,8 @@ async def _measure(plan: Plan, directory: Path, console: Console) -> list[Figure
         figures += await _latencies(plan, directory, console)
     if "venues" in plan.parts:
         figures += await _venues(plan, directory, console)
-    for name, part in (("slow", slow), ("burst", burst), ("reconnect", reconnect)):
+    parts = (("slow", slow), ("burst", burst), ("reconnect", reconnect), ("neighbours", neighbours))
+    for name, part in parts:
         if name in plan.parts:
             events = plan.events_slow if part is slow else plan.events
             with new_ledger(SQLITE, directory, None) as url:

@@ -7,16 +7,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import trio
+from pykka import ActorDeadError
 
 from actors.bus import Bus, Gap
 from actors.events import CopyFinished, FollowerStateChanged, MasterStreamChanged
 from actors.ledger import LedgerDesk, LedgerKeeper
-from actors.messages import Describe, MasterStatus
+from actors.messages import CrashNow, Describe, MasterStatus
 from exchanges.clock import Clock, SystemClock
 from exchanges.network import TcpNetwork
 from exchanges.port import Venue
@@ -37,6 +38,9 @@ from tests.bench.link import serve_commands
 
 LOOK_EVERY_S = 0.001
 OPEN_FILES = 20_000
+
+
+CRASH_EVERY_S = 0.2
 
 
 class Copier:
@@ -105,6 +109,18 @@ class Copier:
         """Return the resident memory of this process, bytes."""
         return await trio.to_thread.run_sync(_resident)
 
+    async def fall_ill(self, hangs: str, crashes: str) -> None:
+        """Let one follower's receive loop wait for ever, and another one crash again and again."""
+        stuck = self._engine.root._nodes[f"follower:{hangs}"]._life._actor  # type: ignore[attr-defined]
+        stuck.on_receive = _wait_for_ever
+        trio.lowlevel.spawn_system_task(self._crash_again, crashes)
+
+    async def _crash_again(self, name: str) -> None:
+        while True:
+            with suppress(ActorDeadError, KeyError):
+                self._engine.followers[name].tell(CrashNow("a drill"))
+            await trio.sleep(CRASH_EVERY_S)
+
     async def begin_outage(self) -> None:
         """Forget when the master's stream was last live."""
         self._live_ns = 0
@@ -148,6 +164,7 @@ class Copier:
                 self.orderless,
                 self.memory,
                 self.begin_outage,
+                self.fall_ill,
                 self.reconciled,
             ),
         )
@@ -163,6 +180,10 @@ class Copier:
             await self._engine.stop()
             nursery.cancel_scope.cancel()
         self._store.close()
+
+
+async def _wait_for_ever(message: object) -> None:
+    await trio.sleep_forever()
 
 
 def _venue(exchange: str, port: int, clock: Clock) -> Venue:

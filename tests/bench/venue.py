@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -127,15 +127,16 @@ class BenchVenue:
         self.venue.trade(MASTER, SYMBOL, Decimal(quantity))
 
     async def event(self, quantity: str, kind: str, accounts: int, timeout_s: float = 20.0) -> dict[str, Any]:
-        """Trade once; tell when each account of a kind sent its first order for it.
+        """Trade once; tell when each of so many accounts of a kind sent its first order for it.
 
         Returns: milliseconds from writing the master's frame to the last of them, and how many
         accounts sent none in time. Raises: RuntimeError when nobody sent any.
         """
         begin, self.stamps.written_ns = len(self.orders.ledger), 0
+        asked = frozenset(names(kind, accounts))
         await self.trade(quantity)
         with trio.move_on_after(timeout_s):
-            while len(first := _first_orders(self.orders.ledger.since(begin), kind)) < accounts:
+            while len(first := _first_orders(self.orders.ledger.since(begin), asked)) < accounts:
                 await trio.sleep(LOOK_EVERY_S)
         if not first:
             raise RuntimeError("nobody copied")
@@ -213,10 +214,10 @@ class BenchVenue:
             nursery.cancel_scope.cancel()
 
 
-def _first_orders(rows: Sequence[LedgerRow], kind: str) -> dict[str, int]:
+def _first_orders(rows: Sequence[LedgerRow], accounts: Collection[str]) -> dict[str, int]:
     first: dict[str, int] = {}
     for row in rows:
-        if row.via != "desk" and row.account.startswith(kind):
+        if row.via != "desk" and row.account in accounts:
             first.setdefault(row.account, row.arrived_ns)
     return first
 
