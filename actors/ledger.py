@@ -89,9 +89,14 @@ class LedgerKeeper(TrioActor):
             await self._check()
 
     async def _check(self) -> None:
-        if await self._desk.read(lambda store: self._lease.still_held()):
-            self._held = True
-        else:
+        try:
+            self._held = await self._desk.read(lambda store: self._lease.still_held())
+        except LedgerUnreachable as error:
+            # It must not end this actor: everybody else would be stopped, exits too, until it is back.
+            self._held = False
+            self._tell(str(error))
+            return
+        if not self._held:
             await self._take_again()
         if self._held:
             await self._merge_journal()

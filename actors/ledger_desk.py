@@ -1,10 +1,14 @@
 """Where actors meet the ledger: writes that wait together share one transaction (R8).
 
-Each caller takes the connection itself, inside one function in a worker thread, and gives it back
-when that function returns. The one that gets it carries the others' writes and hands each its own
-answer, or its own error.
+A connection is taken inside one function in a worker thread and given back when that function returns.
+What waits by then is written together; everyone gets an answer, or an error, of their own. One write is
+under way at a time, so what is written last is what was asked last.
+
+A database may hang longer than any timeout of its own (its disk does, or its host is frozen). Nobody who
+trades waits for that: whoever loses patience goes on as if the ledger were away (R18).
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,6 +35,11 @@ QUIET_TURNS = 2
 """Within a turn the order is chance: after one that brought nobody, somebody may still be on the way."""
 RECORDS_WAIT_S = 0.003
 """A transaction of records alone first waits so long for a claim: beside it the claim would wait longer."""
+PATIENCE_S = 1.0
+"""How long reductions, and outcomes that hold up their symbol's next change, wait for the ledger."""
+OPENING_PATIENCE_S = 2.0
+DOUBTFUL_PATIENCE_S = 0.2
+"""How long anybody waits while the last word of the ledger was an error, or none at all."""
 SLOW_WAIT_S = 0.5
 SLOW_REPORT_EVERY_S = 60.0
 
@@ -50,17 +59,16 @@ class _Place:
     write: WriteBatch
     since: float
     """time.perf_counter(): real waiting is measured, under a virtual clock too."""
-    turn: trio.Event = attrs.field(factory=trio.Event)
-    settled: bool = False
+    settled: trio.Event = attrs.field(factory=trio.Event)
     answers: list[ClaimAnswer] = attrs.field(factory=list)
     error: Exception | None = None
 
     def settle(self, result: "list[ClaimAnswer] | Exception") -> None:
-        self.settled = True
         if isinstance(result, Exception):
             self.error = result
         else:
             self.answers = result
+        self.settled.set()
 
 
 @attrs.define
@@ -88,22 +96,17 @@ class _Queue:
                 taken.append(lane.popleft())
         return taken
 
-    def first(self) -> _Place | None:
-        return next((lane[0] for lane in self.lanes if lane), None)
-
-    def drop(self, place: _Place) -> bool:
-        for lane in self.lanes:
-            if place in lane:
-                lane.remove(place)
-                return True
-        return False
+    def drop(self, place: _Place) -> None:
+        lane = self.lanes[_urgency(place.write)]
+        if place in lane:
+            lane.remove(place)
 
 
 class LedgerDesk:
     """The asynchronous side of a Store; every actor may use the same one at once.
 
-    A caller that is cancelled while it waits leaves the queue; once its write is under way it is
-    written all the same, and the others get their answers either way.
+    What a copy writes leaves the queue when its caller is cancelled or loses patience; once it is under way
+    it is written all the same, and the others get their answers either way.
     """
 
     def __init__(
@@ -134,8 +137,11 @@ class LedgerDesk:
         self._on_commit = on_commit
         self._publish = publish
         self._limiter = trio.CapacityLimiter(store.database.pool_size)
+        self._journal_limiter = trio.CapacityLimiter(1)
+        """Threads that hang in the database must not keep a reduction from the journal."""
         self._queue = _Queue()
         self._led = False
+        self._doubtful = False
         self._urgent = trio.Event()
         self._slow_told_at = -SLOW_REPORT_EVERY_S
         self.transactions = 0
@@ -182,7 +188,11 @@ class LedgerDesk:
         journal = self._journal
         if journal is None:
             raise LedgerUnreachable("no journal beside the ledger")
-        await self.read(lambda store: journal.append(claim=claim, orders=orders, outcome=outcome))
+        append = partial(journal.append, claim=claim, orders=orders, outcome=outcome)
+        if self._mode is Mode.INLINE:
+            append()
+        else:
+            await trio.to_thread.run_sync(append, limiter=self._journal_limiter)
 
     async def merge_journal(self) -> JournalMerged:
         """Bring what was kept locally into the ledger. Raises: LedgerUnreachable."""
@@ -199,11 +209,9 @@ class LedgerDesk:
         since = time.perf_counter()
         if self._mode is Mode.INLINE:
             await trio.lowlevel.checkpoint()
-            return work(self._store)
-        result, started = await trio.to_thread.run_sync(
-            partial(_timed, work, self._store), limiter=self._limiter
-        )
-        self._waited([started - since])
+        result, started = await self._call(partial(_timed, work, self._store))
+        if self._mode is Mode.THREADED:
+            self._waited([started - since])
         return result
 
     async def _write(self, batch: WriteBatch) -> list[ClaimAnswer]:
@@ -211,33 +219,43 @@ class LedgerDesk:
         self._queue.put(place)
         if self._queue.is_urgent:
             self._urgent.set()
-        if self._led:
-            await self._wait_turn(place)
-        if not place.settled:
+        if not self._led:
+            # A task of nobody's: whoever asked may be cancelled, and the write carries the others' too.
             self._led = True
-            # A leader that is cancelled finishes its batch: it carries the others' writes. The
-            # database's own timeouts bound it.
-            with trio.CancelScope(shield=True):
-                await self._lead(place)
+            trio.lowlevel.spawn_system_task(self._lead)
+        patience_s = self._patience_s(batch)
+        try:
+            with trio.move_on_after(patience_s):
+                await place.settled.wait()
+        except trio.Cancelled:
+            if batch.claims or batch.orders or batch.outcomes:
+                self._queue.drop(place)
+            else:  # the next life begins with reading what is remembered of the master
+                with trio.move_on_after(DOUBTFUL_PATIENCE_S, shield=True):
+                    await place.settled.wait()
+            raise
+        if not place.settled.is_set():
+            self._queue.drop(place)
+            self._doubtful = True
+            raise LedgerUnreachable(f"{self.where}: no answer within {patience_s:g} s")
         if place.error is not None:
             raise place.error
         return place.answers
 
-    async def _wait_turn(self, place: _Place) -> None:
-        try:
-            await place.turn.wait()
-        except trio.Cancelled:
-            if self._queue.drop(place) and place.turn.is_set():
-                self._pass_lead()
-            raise
+    def _patience_s(self, batch: WriteBatch) -> float:
+        if not (batch.claims or batch.orders or batch.outcomes):
+            return math.inf  # only remembered, beside the copy path
+        if self._doubtful:
+            return DOUBTFUL_PATIENCE_S
+        return OPENING_PATIENCE_S if _urgency(batch) == 1 else PATIENCE_S
 
-    async def _lead(self, place: _Place) -> None:
+    async def _lead(self) -> None:
         try:
-            while not place.settled:
+            while self._queue:
                 await self._gather()
                 await self._commit(self._queue.take(BATCH_MAX))
         finally:
-            self._pass_lead()
+            self._led = False
 
     async def _gather(self) -> None:
         """Let everyone who is about to ask ask first: whoever is late waits for a second transaction.
@@ -256,29 +274,26 @@ class LedgerDesk:
             waiting = len(self._queue)
             await trio.lowlevel.cancel_shielded_checkpoint()
 
-    def _pass_lead(self) -> None:
-        heir = self._queue.first()
-        self._led = heir is not None
-        if heir is not None:
-            heir.turn.set()
-
     async def _commit(self, places: list[_Place]) -> None:
+        if not places:
+            return  # whoever asked has gone
         try:
             results, connected_at = await self._run([place.write for place in places])
-        except BaseException:
-            for place in places:
-                place.settle(LedgerUnreachable("the write in hand was abandoned"))
-                place.turn.set()
-            raise
+        except Exception as error:  # noqa: BLE001 - a thread could not be had, say: nobody's own fault
+            abandoned = LedgerUnreachable(f"{self.where}: {type(error).__name__}: {error}")
+            results, connected_at = [_copied(abandoned) for _ in places], time.perf_counter()
+        self._doubtful = all(isinstance(result, LedgerUnreachable) for result in results)
         for place, result in zip(places, results, strict=True):
             place.settle(result)
-            place.turn.set()
         self._on_commit(time.perf_counter() - connected_at)
         self._waited([connected_at - place.since for place in places])
 
     async def _run(self, writes: list[WriteBatch]) -> "tuple[list[list[ClaimAnswer] | Exception], float]":
         self.transactions += 1
-        work = partial(_write_together, self._store, writes, self._now_ms())
+        return await self._call(partial(_write_together, self._store, writes, self._now_ms()))
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        """Run what takes a connection; a thread is waited for to its end, whoever is cancelled."""
         if self._mode is Mode.INLINE:
             return work()
         return await trio.to_thread.run_sync(work, limiter=self._limiter)

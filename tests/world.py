@@ -84,6 +84,7 @@ class World:
     allow_trading_key: bool = True
     make_parts: Callable[..., EngineParts] | None = None
     """Puts an engine's parts together, where it is to have more than a scenario needs."""
+    make_desk: type[LedgerDesk] = LedgerDesk
     events: list[object] = attrs.field(factory=list)
     _engine: Engine | None = None
     _scope: trio.CancelScope | None = None
@@ -238,7 +239,7 @@ class World:
             )
         bus = Bus()
         clock = self.clock
-        desk = LedgerDesk(
+        desk = self.make_desk(
             self.store,
             journal=Journal(self.directory / "journal"),
             mode=Mode.INLINE,
@@ -309,6 +310,7 @@ async def open_world(
     ledger_url: str | None = None,
     listings: Mapping[str, Iterable[Listing]] | None = None,
     make_parts: Callable[..., EngineParts] | None = None,
+    make_desk: type[LedgerDesk] = LedgerDesk,
 ) -> AsyncIterator[World]:
     """Open venues with a master and these followers, and an engine that is ready to copy.
 
@@ -347,6 +349,7 @@ async def open_world(
                 directory=directory,
                 max_open_age_s=max_open_age_s,
                 make_parts=make_parts,
+                make_desk=make_desk,
             )
             world.followers = tuple(_account(world, member) for member in cast)
             store.apply_followers([FollowerRow(settings=it.settings) for it in world.followers], prune=False)

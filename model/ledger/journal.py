@@ -39,6 +39,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = Lock()
+        self._merging = Lock()
 
     @property
     def refused_path(self) -> Path:
@@ -75,15 +76,30 @@ class Journal:
         Copies without an outcome become open copies, which the follower settles (R2).
         Raises: LedgerUnreachable, and keeps what is not merged yet.
         """
-        with self._lock, _disk_errors(self._path):
-            if self.is_empty():
-                return JournalMerged()
-            lines = _whole_lines(self._path.read_bytes())
-            refused = [line for line in lines if not _merge_line(store, line)]
-            if refused:
-                _append(self.refused_path, "".join(f"{line}\n" for line in refused).encode())
-            os.truncate(self._path, 0)
-            return JournalMerged(merged=len(lines) - len(refused), refused=len(refused))
+        if self.is_empty():
+            return JournalMerged()
+        with self._merging, _disk_errors(self._path):
+            merged = refused = taken = 0
+            # The ledger may hang in the middle: a reduction that is kept meanwhile does not wait for it.
+            while lines := self._beyond(taken):
+                poor = [it for it in (_text(line) for line in lines) if not _merge_line(store, it)]
+                if poor:
+                    _append(self.refused_path, "".join(f"{it}\n" for it in poor).encode())
+                merged, refused = merged + len(lines) - len(poor), refused + len(poor)
+                taken += sum(len(line) + 1 for line in lines)
+            return JournalMerged(merged=merged, refused=refused)
+
+    def _beyond(self, taken: int) -> Sequence[bytes]:
+        """Return the whole lines after so many bytes; where there are none, forget everything."""
+        with self._lock:
+            whole, _, _torn = self._path.read_bytes()[taken:].rpartition(b"\n")
+            if not whole:
+                os.truncate(self._path, 0)
+            return whole.split(b"\n") if whole else ()
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace")
 
 
 def _merge_line(store: Store, line: str) -> bool:
@@ -102,11 +118,6 @@ def _merge_line(store: Store, line: str) -> bool:
     except LedgerRefused:
         return False
     return True
-
-
-def _whole_lines(content: bytes) -> Sequence[str]:
-    whole, _, _torn = content.rpartition(b"\n")
-    return [line for line in whole.decode(errors="replace").split("\n") if line]
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -112,6 +112,22 @@ async def test_an_outage_is_told_once_and_the_lease_is_taken_again(
     assert (await status(keeper)).trouble == ""
 
 
+async def test_a_lease_that_cannot_be_asked_for_ends_nothing(
+    keeper: LedgerKeeper, lease: ScriptedLease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It crashed the keeper, and with it everybody who was placing exits."""
+    await keeper.on_start()
+
+    def cannot() -> bool:
+        raise LedgerUnreachable("no answer")
+
+    monkeypatch.setattr(lease, "still_held", cannot)
+    await keeper._check()
+
+    assert not (await status(keeper)).lease_held
+    assert (await status(keeper)).trouble == "no answer"
+
+
 async def test_a_lease_that_another_engine_took_ends_it(
     keeper: LedgerKeeper, lease: ScriptedLease, autojump_clock: trio.testing.MockClock
 ) -> None:

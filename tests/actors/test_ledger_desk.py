@@ -133,7 +133,7 @@ class Gate:
         trio.from_thread.run(self.open.wait)
 
 
-async def test_a_cancelled_leader_finishes_its_batch_and_hands_the_lead_on(store: Store) -> None:
+async def test_a_write_outlives_whoever_asked_for_it(store: Store) -> None:
     gate = Gate()
     desk = make_desk(GatedStore(store, gate))
     answers: dict[str, ClaimAnswer] = {}
@@ -158,31 +158,67 @@ async def test_a_cancelled_leader_finishes_its_batch_and_hands_the_lead_on(store
 
 
 async def test_those_who_leave_the_queue_take_nobody_with_them(store: Store) -> None:
-    """The heir is cancelled at the very moment at which it inherits the lead."""
     gate = Gate()
     desk = make_desk(GatedStore(store, gate))
-    scopes = {name: trio.CancelScope() for name in ("first", "heir", "other", "last")}
+    scopes = {name: trio.CancelScope() for name in ("first", "other", "last")}
     answers: dict[str, ClaimAnswer] = {}
 
     async def claim(name: str) -> None:
         with scopes[name]:
             answers[name] = await desk.claim(make_claim(name))
-        if name == "first":
-            scopes["heir"].cancel()
 
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(claim, "first")
             await gate.reached.wait()
-            for name in ("heir", "other", "last"):
+            for name in ("other", "last"):
                 nursery.start_soon(claim, name)
                 await trio.testing.wait_all_tasks_blocked()
             scopes["other"].cancel()
             gate.open.set()
 
-    assert answers["first"] is ClaimAnswer.NEW
-    assert answers["last"] is ClaimAnswer.NEW
-    assert "other" not in answers
+    assert answers == {"first": ClaimAnswer.NEW, "last": ClaimAnswer.NEW}
+    assert {row.follower for row in store.copies()} == {"first", "last"}
+
+
+async def test_nobody_waits_longer_than_a_moment_for_a_ledger_that_hangs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the database's own timeouts ended the wait, and a frozen server has none."""
+    monkeypatch.setattr("actors.ledger_desk.PATIENCE_S", 0.05)
+    monkeypatch.setattr("actors.ledger_desk.DOUBTFUL_PATIENCE_S", 0.01)
+    gate = Gate()
+    desk = make_desk(GatedStore(store, gate), journal=Journal(tmp_path / "journal"))
+    closing, later = (make_claim(name, make_change(2, before="1.5", after="0")) for name in ("a", "b"))
+
+    with trio.fail_after(5):
+        with pytest.raises(LedgerUnreachable, match="no answer within"):
+            await desk.claim(closing)
+        with pytest.raises(LedgerUnreachable, match="no answer within"):
+            await desk.claim(later)
+        await desk.keep_locally(claim=later)
+        gate.open.set()
+        await desk.remember(make_change(5, after="3"))
+        answer = await desk.claim(make_claim("c"))
+
+    assert answer is ClaimAnswer.NEW
+    assert {row.follower for row in store.copies()} == {"a", "c"}
+
+
+async def test_threads_that_hang_in_the_database_keep_nobody_from_the_journal(
+    store: Store, tmp_path: Path
+) -> None:
+    """The journal was reached by the same few threads."""
+    desk = make_desk(store, journal=Journal(tmp_path / "journal"))
+    opened = trio.Event()
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            for _ in range(store.database.pool_size + 1):
+                nursery.start_soon(desk.read, lambda store: trio.from_thread.run(opened.wait))
+            await trio.testing.wait_all_tasks_blocked()
+            await desk.keep_locally(claim=make_claim())
+            opened.set()
 
 
 async def test_reductions_go_before_openings_and_both_before_records(store: Store) -> None:

@@ -1,10 +1,15 @@
 """A ledger that can be gone for a while, put between a store and its database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import trio
+
+from actors.ledger_desk import LedgerDesk
 from model.ledger import LedgerUnreachable
+
+T = TypeVar("T")
 
 
 class Outage:
@@ -13,6 +18,8 @@ class Outage:
     def __init__(self, database: Any) -> None:
         self._database = database
         self.is_down = False
+        self.takes_nothing = False
+        """It answers, and every commit fails: a full disk, a replica that cannot be reached."""
         self.loses_commits = 0
         """How many commits are still to be made and then reported as lost."""
 
@@ -27,6 +34,21 @@ class Outage:
         nested = not self._database._database.is_closed()
         with self._database.unit(write=write) as connection:
             yield connection
+            if write and self.takes_nothing:
+                raise LedgerUnreachable("the commit failed")
         if write and not nested and self.loses_commits:
             self.loses_commits -= 1
             raise LedgerUnreachable("the connection was lost in the commit")
+
+
+class HangingDesk(LedgerDesk):
+    """A desk whose database may hang: work takes ``hangs_s`` and then fails, as at a timeout."""
+
+    hangs_s = 0.0
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        if not self.hangs_s:
+            return await super()._call(work)
+        with trio.CancelScope(shield=True):  # as a thread is
+            await trio.sleep(self.hangs_s)
+        raise LedgerUnreachable("no answer in time")

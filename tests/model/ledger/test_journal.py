@@ -3,6 +3,7 @@
 import os
 from decimal import Decimal
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -226,3 +227,29 @@ def test_a_single_byte_that_was_torn_is_dropped_too(store: Store, journal: Journ
     journal.append(claim=make_claim("bob", CLOSING))
 
     assert journal.merge_into(store) == JournalMerged(merged=2)
+
+
+def test_what_is_kept_while_a_merge_hangs_waits_for_nothing(
+    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge held the file for as long as the database took, and with it every reduction."""
+    reached, go_on = Event(), Event()
+    write = Store.write
+
+    def hanging(*args: object, **options: object) -> object:
+        reached.set()
+        assert go_on.wait(5)
+        return write(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "write", hanging)
+    journal.append(claim=make_claim("alice", CLOSING))
+    merge = Thread(target=journal.merge_into, args=(store,))
+    merge.start()
+    assert reached.wait(5)
+
+    journal.append(claim=make_claim("bob", CLOSING))
+    go_on.set()
+    merge.join(5)
+
+    assert journal.is_empty()
+    assert {row.follower for row in store.copies()} == {"alice", "bob"}
