@@ -114,12 +114,16 @@ class LedgerDatabase:
         """Connect and begin; connections that died in the pool are replaced without a word."""
         begin = self._begin_of(write)
         for spare in range(self.pool_size, -1, -1):
-            self._database.connect()
+            connected = False
             try:
+                self._database.connect()
+                connected = True
                 begin()
-            except _UNREACHABLE:
+            except BaseException as error:
+                # Whatever went wrong: a thread that keeps a connection takes its next unit for a nested one.
                 self._database.manual_close()
-                if not spare or not self.is_postgres:
+                is_lost = connected and isinstance(error, (*_UNREACHABLE, peewee.DatabaseError))
+                if not (spare and self.is_postgres and is_lost):
                     raise
             else:
                 return _Begun(self._database)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import peewee
 import pytest
 import trio
 
@@ -160,6 +161,26 @@ def test_a_connection_that_is_ended_in_a_unit_writes_nothing_and_the_next_call_w
 
     assert store.copies() == []
     assert store.claim([make_claim("cut")], now_ms=NOW_MS) == [ClaimAnswer.NEW]
+
+
+@pytest.mark.parametrize("step", ["begin", "_initialize_connection"])
+def test_a_connection_that_cannot_begin_is_not_kept_by_its_thread(
+    store: Store, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The thread's next units were taken for nested ones, on that connection and without a transaction."""
+    pool = store.database._database
+
+    def fail(*args: object) -> None:
+        raise peewee.DatabaseError("the server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, step, fail)
+        with pytest.raises(LedgerUnreachable, match="unexpectedly"):
+            store.claim([make_claim("lost")], now_ms=NOW_MS)
+
+    assert pool.is_closed()
+    assert store.claim([make_claim("after")], now_ms=NOW_MS) == [ClaimAnswer.NEW]
+    assert [row.follower for row in store.copies()] == ["after"]
 
 
 @pytest.mark.postgres
