@@ -152,10 +152,13 @@ class PostgresLease:
             return False
 
     def release(self) -> None:
-        """End the session, and the lock with it."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        """Give the lock back and end the session, which the server may notice later."""
+        if self._session is None:
+            return
+        with suppress(psycopg2.Error):
+            self._ask("SELECT pg_advisory_unlock(%s, %s)", LEASE_CLASS, LEASE_OBJECT)
+        self._session.close()
+        self._session = None
 
     def _lock(self) -> None:
         self._session = psycopg2.connect(**{**self._parameters, "application_name": self._holder})
