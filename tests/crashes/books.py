@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import trio
 
-from tests.crashes.storm import UNITS
+from tests.crashes.storm import LEAVING, UNITS
 from tests.crashes.town import MASTER, Resident, Town
+from tests.lags import Held
 
 POLL_S = 0.02
 QUIET_S = 0.5
@@ -18,14 +19,29 @@ def off_target(town: Town) -> list[str]:
 
 
 def _off(town: Town, resident: Resident) -> Iterator[str]:
+    for held, legs in _positions(town, resident):
+        if (
+            abs(held.size - held.ideal) > held.lot
+            or (not held.ideal and any(legs))
+            or sum(map(bool, legs)) > 1
+        ):
+            yield f"{held.key} is {legs}, its target {held.ideal}, a lot {held.lot}"
+
+
+def _positions(town: Town, resident: Resident) -> Iterator[tuple[Held, list[Decimal]]]:
+    """Yield a follower's symbols, each with its net and its legs."""
     house = town.house_of(resident)
-    for symbol in UNITS:
-        target = resident.ratio * town.market.core.account(MASTER).size(symbol, 0)
+    for symbol in (*UNITS, LEAVING):
+        ideal = resident.ratio * town.market.core.account(MASTER).size(symbol, 0)
         own = house.own_symbol(symbol)
         legs = [house.core.account(resident.name).size(own, idx) for idx in (0, 1, 2)]
-        held, lot = sum(legs, Decimal(0)), house.core.listing(own).lot_size
-        if abs(held - target) > lot or (not target and any(legs)) or sum(map(bool, legs)) > 1:
-            yield f"{resident.name}: {own} is {legs}, its target {target}, a lot {lot}"
+        net, lot = sum(legs, Decimal(0)), house.core.listing(own).lot_size
+        yield Held(f"{resident.name}: {own}", net, ideal, lot), legs
+
+
+def held(town: Town) -> list[Held]:
+    """Return what everybody has of every symbol."""
+    return [it for resident in town.residents for it, _ in _positions(town, resident)]
 
 
 def sent_twice(town: Town) -> list[str]:

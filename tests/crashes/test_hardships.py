@@ -11,7 +11,6 @@ from tests.crashes.hardships import assert_all_is_right, freeze, limit_files, to
 from tests.crashes.process import started
 from tests.crashes.run import READY_S_MAX
 from tests.crashes.storm import UNITS
-from tests.postgres import END_OTHER_SESSIONS, execute
 
 pytestmark = pytest.mark.timeout(300)
 SQLITE = "sqlite:///ledger.db"
@@ -74,16 +73,3 @@ async def test_a_full_disk_stops_openings_and_no_exit(tmp_path: Path) -> None:
             town.market.core.close_position("master", symbol)
         await assert_all_is_right(town, engine)
         assert engine.is_alive
-
-
-@pytest.mark.postgres
-async def test_terminated_database_sessions_cost_no_copy(tmp_path: Path, postgres_url: str) -> None:
-    async with town_with_engine(tmp_path / "engine", postgres_url) as (town, storm, engine):
-        for _ in range(3):
-            await storm.blow(10, 0.02)
-            await trio.to_thread.run_sync(execute, postgres_url, END_OTHER_SESSIONS)
-        assert await engine.wait_ready(READY_S_MAX) is not None, engine.last_words()
-        for symbol in storm.held():
-            town.market.core.close_position("master", symbol)
-        await storm.blow(10, 0.02)
-        await assert_all_is_right(town, engine)
