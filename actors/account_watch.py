@@ -8,7 +8,7 @@ import trio
 from actors.events import FollowerStateChanged, ForeignPositionSeen
 from actors.follower_desk import FollowerDesk
 from actors.risk_watch import RiskWatch
-from exchanges.errors import ExchangeError
+from exchanges.errors import ExchangeError, RateLimited
 from model.account import PositionReport
 from model.leg import Leg
 
@@ -64,6 +64,9 @@ class AccountWatch:
                 if not self._wanted.is_set():
                     break
                 self._wanted = trio.Event()  # the stream came up meanwhile: what lies between counts
+            except RateLimited as error:
+                self._tell("starting", str(error))
+                await trio.sleep(max(RETRY_S_BASE, error.retry_after_s))
             except ExchangeError as error:
                 self._tell("starting", str(error))
                 await trio.sleep(wait_s)

@@ -149,6 +149,8 @@ class Copying:
             decision = decide(goal, situation)
             if decision.drafts and situation.settings.dry_run:
                 decision = attrs.evolve(decision, reason=Reason.DRY_RUN)
+            if decision.leaves_fraction and await self._desk.board.doubt():
+                continue
             self.record.decided(decision, self._desk.clock.wall_ms())
             if self._must_stop_here(decision):
                 raise Interrupted
@@ -159,6 +161,8 @@ class Copying:
                 reason = await self._placing.place(decision, situation)
                 if decision.again and reason in (None, Reason.ALREADY_FLAT):
                     goal = attrs.evolve(goal, before=ZERO, moving=(), held=ZERO)
+                    continue
+                if reason is None and decision.has_more_to_reduce:
                     continue
                 if reason is None:
                     return self._leave_done(goal, decision)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import attrs
 
-from model.amounts import ZERO, format_decimal
+from model.amounts import ZERO, format_decimal, is_multiple
 from model.change import Change
 from model.goal import Goal
 from model.reasons import Reason
@@ -43,6 +43,21 @@ class Decision:
     def target(self) -> Decimal | None:
         """R6's target to 50 digits: to be shown, never to be computed with."""
         return None if self.aim is None else self.aim.value
+
+    @property
+    def leaves_fraction(self) -> bool:
+        """Tell whether something stays for it is no whole lot: lots that grew coarser grow finer again."""
+        instrument = self.situation.instrument
+        return (
+            self.reason is Reason.DEFERRED
+            and instrument is not None
+            and not is_multiple(self.desired, instrument.lot_size)
+        )
+
+    @property
+    def has_more_to_reduce(self) -> bool:
+        """Tell whether these are the first orders of a reduction that takes more than one plan's (R10)."""
+        return self.reason is Reason.ABOVE_MAX_QUANTITY and bool(self.drafts) and not self.drafts[0].opens
 
     @property
     def numbers(self) -> dict[str, object]:

@@ -97,6 +97,11 @@ class World:
         return self._engine
 
     @property
+    def runs(self) -> bool:
+        """Tell whether an engine runs now."""
+        return self._engine is not None
+
+    @property
     def venue(self) -> SandboxVenue:
         """Where the master trades."""
         return self.houses[0].core

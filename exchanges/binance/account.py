@@ -112,9 +112,11 @@ class BinanceAccount:
             partial(self._rest.read, BALANCE_PATH, weight=READ_WEIGHT),
         )
         await self._learn_leverages({row.leg.symbol for row in positions})
+        as_of = self._as_of(began)
+        told = self._memory.take_read(positions)
         return AccountSnapshot(
-            positions=self._memory.take_read(positions),
-            wallet=self._memory.date(parse_wallet(balances, config, read_at_ms=self._as_of(began))),
+            positions=(*told, *self._memory.newer_than(as_of, told)),
+            wallet=self._memory.date(parse_wallet(balances, config, read_at_ms=as_of)),
             hedge_symbols=self._catalogue.symbols if config.mode is PositionMode.HEDGE else frozenset(),
         )
 

@@ -70,7 +70,8 @@ class AccountMemory:
     def take_read(self, rows: Iterable[PositionReport]) -> tuple[PositionReport, ...]:
         """Return the rows of a REST answer like those of an event.
 
-        A row that agrees with a newer one counts as being as new: it has lagged behind nothing.
+        Where a live stream has told a newer row the answer lags: the newer one is returned. An account
+        outlives who listens to it, and a new listener knows nothing but what this tells.
         """
         rows = tuple(rows)
         self._learn_mode(rows)
@@ -110,10 +111,23 @@ class AccountMemory:
             return leg in self._rows
         return leg.position_idx in LEGS[self.config.mode]
 
+    def newer_than(self, read_at_ms: int, told: Iterable[PositionReport]) -> tuple[PositionReport, ...]:
+        """Return open positions that the stream has told since, and an answer of that moment left out."""
+        if not self.stream_is_live:
+            return ()
+        present = {row.leg for row in told}
+        return tuple(
+            row
+            for leg, row in self._rows.items()
+            if row.size and row.seq > read_at_ms and leg not in present and self._is_of_mode(leg)
+        )
+
     def _dated(self, row: PositionReport) -> PositionReport:
         known = self._rows.get(row.leg)
-        if known is None or known.seq <= row.seq or known.size != row.size:
+        if known is None or known.seq <= row.seq:
             return row
+        if known.size != row.size:
+            return known if self.stream_is_live else row
         return attrs.evolve(row, seq=known.seq, venue_time_ms=known.venue_time_ms)
 
     def _keep(self, row: PositionReport) -> PositionReport:

@@ -53,6 +53,7 @@ class Origin(Enum):
     USER = "user"
     CLOSING = "closing"
     LIQUIDATION = "liquidation"
+    DELEVERAGING = "deleveraging"
 
 
 class FillKind(Enum):
@@ -60,6 +61,7 @@ class FillKind(Enum):
 
     TRADE = "trade"
     LIQUIDATION = "liquidation"
+    DELEVERAGING = "deleveraging"
     FUNDING = "funding"
 
 

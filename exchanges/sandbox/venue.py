@@ -168,7 +168,7 @@ class SandboxVenue:
         self._matching.price_moved(symbol)
         for account in tuple(self._holders.get(symbol, {}).values()):
             if self.balance(account).is_liquidated:
-                self._liquidate(account)
+                self.liquidate(account)
 
     # -- accounts
 
@@ -388,21 +388,31 @@ class SandboxVenue:
             return 0
         return 1 if (side is Side.BUY) != reduce_only else 2
 
-    def _liquidate(self, account: Account) -> None:
+    def liquidate(self, account: str | Account) -> None:
         """Cancel what rests, then take every leg over at the mark."""
-        for order in tuple(account.open_orders.values()):
+        found = self.account(account)
+        for order in tuple(found.open_orders.values()):
             self._matching.cancel(order, CancelCause.LIQUIDATION)
-        for leg in account.open_positions():
-            intent = OrderIntent(
-                symbol=leg.symbol,
-                side=Side.SELL if leg.size > 0 else Side.BUY,
-                quantity=abs(leg.size),
-                position_idx=leg.position_idx,
-                reduce_only=True,
-            )
-            order = self._matching.force(account, intent, intent.quantity, Origin.LIQUIDATION)
-            slices = [(self.mark(leg.symbol), intent.quantity)]
-            self._matching.finish(order, slices, FillKind.LIQUIDATION, together=True)
+        for leg in found.open_positions():
+            self._take_over(found, leg, abs(leg.size), Origin.LIQUIDATION, FillKind.LIQUIDATION)
+
+    def deleverage(self, account: str | Account, leg: Position, quantity: Decimal) -> None:
+        """Take a part of a leg over at the mark, for somebody else was liquidated (ADL)."""
+        found = self.account(account)
+        self._take_over(found, leg, quantity, Origin.DELEVERAGING, FillKind.DELEVERAGING)
+
+    def _take_over(
+        self, account: Account, leg: Position, quantity: Decimal, origin: Origin, kind: FillKind
+    ) -> None:
+        intent = OrderIntent(
+            symbol=leg.symbol,
+            side=Side.SELL if leg.size > 0 else Side.BUY,
+            quantity=quantity,
+            position_idx=leg.position_idx,
+            reduce_only=True,
+        )
+        order = self._matching.force(account, intent, quantity, origin)
+        self._matching.finish(order, [(self.mark(leg.symbol), quantity)], kind, together=True)
 
 
 def _cut(slices: list[Slice], most: Decimal) -> list[Slice]:

@@ -9,6 +9,7 @@ from functools import partial
 
 from tests.houses import VENUES
 from tests.simulation.faults import FAULTS
+from tests.simulation.hands import HANDS
 from tests.simulation.jobs import Job, Result, do, results
 
 EVERY_VENUE = ("bybit", *VENUES)
@@ -22,7 +23,8 @@ def main() -> int:
     venues = EVERY_VENUE if options.venue == "all" else (options.venue,)
     seeds = [*options.seed, *range(options.first, options.first + options.seeds)]
     jobs = [
-        Job(venues[number % len(venues)], seed, tuple(options.faults)) for number, seed in enumerate(seeds)
+        Job(venues[number % len(venues)], seed, tuple(options.faults), tuple(options.hands))
+        for number, seed in enumerate(seeds)
     ]
     failed = _tell(_first_runs(jobs, options), len(jobs), options.digest)
     if options.twice:
@@ -40,6 +42,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--venue", choices=(*EVERY_VENUE, "all"), default="bybit", help="of the followers")
     parser.add_argument(
         "--faults", nargs="*", choices=sorted(FAULTS), default=tuple(FAULTS), help="only these"
+    )
+    parser.add_argument(
+        "--hands", nargs="*", choices=sorted(HANDS), default=tuple(HANDS), help="of people and markets"
     )
     parser.add_argument("--jobs", type=int, default=0, help="run in so many processes")
     parser.add_argument("--twice", action="store_true", help="compare each run with one in another process")

@@ -17,13 +17,16 @@ from exchanges.sandbox import LedgerRow, OrderLedger, Position, SandboxVenue
 from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, WalletChanged
 from exchanges.sandbox.rules import only_reduces
 from model.leg import HEDGE_LONG, HEDGE_SHORT
-from model.settings import SizingMode
+from model.settings import FollowerMode, SizingMode
+from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
 from tests.world import MASTER, Cast, World
 
 ORDER_LIFE_S = 3.0
 WINDOW_SLACK_S = 1.0
+ORDERED_SLACK_S = 10.0
+"""An order that had left before the operator's may be on its way for so long."""
 TOLERANCE = Decimal("0.03")
 """Marks and margins that the engine sized from may be a moment older than the venue's."""
 ZERO = Decimal(0)
@@ -54,12 +57,25 @@ class Books:
     world: World
     cast: tuple[Cast, ...]
     directory: Path
+    outage: Outage | None = None
+    """Through which the ledger is reached; tells who holds its connection."""
     max_open_age_s: float = 5.0
     tell: bool = False
     violations: list[str] = attrs.field(factory=list)
     _ideals: dict[LegKey, deque[tuple[float, Decimal]]] = attrs.field(factory=dict)
     _peaks: dict[tuple[str, int], tuple[Decimal, Decimal]] = attrs.field(factory=dict)
     """The master's largest size of each episode and the margin it took."""
+    lots: dict[str, Decimal] = attrs.field(factory=lambda: dict(LOTS))
+    """The coarsest that any venue has had of each symbol."""
+    traded: frozenset[str] = frozenset(SYMBOLS)
+    """What the master trades in this run."""
+    touched: set[LegKey] = attrs.field(factory=set)
+    """Legs that somebody else has moved."""
+    paid_out: set[str] = attrs.field(factory=set)
+    """Followers whose owners have taken money out."""
+    foreign: set[tuple[str, str]] = attrs.field(factory=set)
+    """(follower, symbol) of positions that no copy of ours opened."""
+    _modes: dict[str, tuple[float, FollowerMode]] = attrs.field(factory=dict)
     _names: dict[str, str] = attrs.field(factory=dict)
     """The master's name of any venue's symbol."""
     _reader: sqlite3.Connection | None = None
@@ -121,6 +137,29 @@ class Books:
         """Return what an account's venue calls a symbol of the master's."""
         return self.world.house(name).own_symbol(symbol)
 
+    # What others do
+
+    def touch(self, name: str, leg: Position) -> None:
+        """Remember that a leg was moved by somebody else."""
+        self.touched.add((name, self._names[leg.symbol], leg.position_idx))
+
+    def ordered(self, name: str, mode: FollowerMode) -> None:
+        """Remember what an operator has ordered, and since when."""
+        self._modes[name] = trio.current_time(), mode
+
+    @property
+    def never_traded(self) -> str | None:
+        """A symbol that the master does not trade, None where it trades all."""
+        return next((symbol for symbol in SYMBOLS if symbol not in self.traded), None)
+
+    def never_held(self, name: str, symbol: str) -> bool:
+        """Tell whether an account has not opened a foreign position in it yet."""
+        return (name, symbol) not in self.foreign
+
+    def is_foreign(self, name: str, own_symbol: str) -> bool:
+        """Tell whether a position is nobody's business but its owner's."""
+        return (name, self._names[own_symbol]) in self.foreign
+
     def _heard(self, event: VenueEvent) -> None:
         if isinstance(event, PositionChanged | PriceChanged | WalletChanged):
             self._note_peaks()
@@ -160,6 +199,11 @@ class Books:
             say_arrival(row, held)
         if row.account == MASTER or row.via == "desk":
             return
+        self._check_orders_of_operators(row)
+        if self.is_foreign(row.account, row.intent.symbol):
+            self._say(row, "the position is not ours")
+        if self.outage is not None and self.outage.is_lent:
+            self._say(row, "a database connection is held across a call")
         self._check_ids(row)
         self._check_direction(row)
         if not only_reduces(row.intent):
@@ -189,6 +233,13 @@ class Books:
                 self._say(row, f"another order of its copy is live: {other.intent.client_order_id[:8]}")
         return None
 
+    def _check_orders_of_operators(self, row: LedgerRow) -> None:
+        since, mode = self._modes.get(row.account, (0.0, FollowerMode.ACTIVE))
+        if mode is FollowerMode.ACTIVE or trio.current_time() - since < ORDERED_SLACK_S:
+            return
+        if mode is FollowerMode.PAUSED or not only_reduces(row.intent):
+            self._say(row, f"the follower is {mode.value} since {since:.3f}")
+
     def _check_direction(self, row: LedgerRow) -> None:
         held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
         if held and not only_reduces(row.intent) and (held > 0) != (row.intent.side.sign > 0):
@@ -210,7 +261,7 @@ class Books:
             ZERO,
         )
         total = sign * account.size(intent.symbol, intent.position_idx) + live + intent.quantity
-        if total > wanted * (1 + TOLERANCE) + LOTS[symbol]:
+        if total > wanted * (1 + TOLERANCE) + self.lots[symbol]:
             self._say(row, f"beyond the target: {total} of {wanted}, {live} of it live")
         return None
 

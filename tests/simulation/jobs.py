@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 import attrs
 
 from tests.simulation.faults import FAULTS
+from tests.simulation.hands import HANDS
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 
@@ -19,11 +20,14 @@ class Job:
     venue: str
     seed: int
     faults: tuple[str, ...]
+    hands: tuple[str, ...]
 
     @property
     def command(self) -> str:
         """What repeats it."""
         kinds = "" if self.faults == tuple(FAULTS) else f" --faults {' '.join(self.faults)}"
+        if self.hands != tuple(HANDS):
+            kinds += f" --hands {' '.join(self.hands)}"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
 
 
@@ -38,7 +42,7 @@ class Result:
 
 def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
     """Run one."""
-    schedule = make_schedule(job.seed, job.faults, venue=job.venue)
+    schedule = make_schedule(job.seed, job.faults, hands=job.hands, venue=job.venue)
     if show:
         print(schedule)
     outcome = simulate(schedule, tell=tell)

@@ -26,12 +26,17 @@ class Outage:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
+    @property
+    def is_lent(self) -> bool:
+        """Tell whether somebody holds the connection now."""
+        return not self._database._database.is_closed()
+
     @contextmanager
     def unit(self, *, write: bool = True) -> Iterator[Any]:
         """Lend a connection, as the database does, or say that it is away."""
         if self.is_down:
             raise LedgerUnreachable("the database is away")
-        nested = not self._database._database.is_closed()
+        nested = self.is_lent
         with self._database.unit(write=write) as connection:
             yield connection
             if write and self.takes_nothing:

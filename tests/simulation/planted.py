@@ -153,6 +153,19 @@ def open_before_the_claim() -> Iterator[None]:
 
 
 @_bug
+def hold_a_connection_across_a_call() -> Iterator[None]:
+    """The connection that took a claim is kept until the venue has answered (R8)."""
+    place = actors.placing.send
+
+    async def holding(desk: Any, record: Any, request: Any) -> Any:
+        with desk.ledger._store.database.unit(write=False):
+            return await place(desk, record, request)
+
+    with mock.patch.object(actors.placing, "send", holding):
+        yield
+
+
+@_bug
 def claim_again() -> Iterator[None]:
     """A copy that was claimed before is done once more."""
     claim = LedgerDesk.claim

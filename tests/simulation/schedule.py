@@ -15,6 +15,7 @@ from model.amounts import floor_to_step
 from model.settings import Sizing, SizingMode
 from tests.simulation.dialects import HEDGING, translated
 from tests.simulation.faults import FAULTS
+from tests.simulation.hands import HANDS
 from tests.simulation.step import LOTS, SYMBOLS, Step
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror
 
@@ -45,8 +46,14 @@ class Schedule:
         return "\n".join([*lines, *map(str, self.steps), f"{self.heals_at:8.3f}  heals"])
 
 
-def make_schedule(seed: int, faults: Collection[str] = tuple(FAULTS), *, venue: str = "bybit") -> Schedule:
-    """Return the schedule of a seed, always the same; ``faults`` are the kinds that it draws from."""
+def make_schedule(
+    seed: int,
+    faults: Collection[str] = tuple(FAULTS),
+    *,
+    hands: Collection[str] = (),
+    venue: str = "bybit",
+) -> Schedule:
+    """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from."""
     chance = random.Random(seed)
     hedged = tuple(symbol for symbol in SYMBOLS[:2] if chance.random() < 0.4)
     cast = tuple(_member(chance, name) for name in NAMES[: chance.choice((1, 2, 2, 3))])
@@ -59,6 +66,8 @@ def make_schedule(seed: int, faults: Collection[str] = tuple(FAULTS), *, venue: 
         steps = [_at_one_leverage(step) for step in steps]
     steps += _moves(chance, length)
     steps += _faults(chance, length, tuple(it.name for it in cast), faults)
+    if hands:
+        steps += _hands(random.Random(f"{seed} hands"), length, tuple(it.name for it in cast), hands)
     ordered = tuple(sorted((translated(step, venue) for step in steps), key=lambda step: step.at))
     return Schedule(seed=seed, cast=cast, hedged=hedged, steps=ordered, heals_at=length + 1.0, venue=venue)
 
@@ -158,3 +167,12 @@ def _faults(
             at = round(chance.uniform(0, length), 3)
             steps += [attrs.evolve(step, at=at) for step in FAULTS[kind](chance, names)]
     return steps
+
+
+def _hands(
+    chance: random.Random, length: float, names: tuple[str, ...], kinds: Collection[str]
+) -> list[Step]:
+    drawn = [chance.choice(sorted(kinds)) for _ in range(chance.choice((0, 1, 2, 4)))]
+    return [
+        attrs.evolve(HANDS[kind](chance, names), at=round(chance.uniform(0, length), 3)) for kind in drawn
+    ]

@@ -4,30 +4,46 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import trio
 from pykka import ActorDeadError
 
 from actors.messages import CrashNow
-from exchanges.sandbox import FaultKind, Liquidity
+from exchanges.sandbox import FaultKind, Liquidity, Listing, Position
+from exchanges.sandbox.listing import ListingStatus
+from exchanges.sandbox.refusals import Refused
+from model.amounts import floor_to_step
+from model.ledger import LedgerUnreachable
+from model.settings import FollowerMode
 from tests.houses import House
+from tests.simulation.books import Books
+from tests.simulation.hands import SMALL
 from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, Step
 from tests.simulation.story import say
 from tests.world import MASTER, World
 
 ARRIVAL_POLL_S = 0.002
-AT_ONCE = frozenset({"trade", "price", "drop", "silence", "crash"})
+ORDER_AGAIN_S = 0.5
+ROOT_CRASHES_MAX = 2
+AT_ONCE = frozenset(
+    {"trade", "price", "drop", "silence", "crash", "fund", "deposit", "owner", "leverage", "liquidation"}
+    | {"deleveraging"}
+)
 """Steps that take no time: they happen in their order."""
 
 
 class Stage:
     """Performs steps; nothing that began before the healing strikes after it."""
 
-    def __init__(self, world: World, outage: Outage, *, tells: bool) -> None:
+    def __init__(self, world: World, outage: Outage, books: Books, *, tells: bool) -> None:
         self._world = world
         self._outage = outage
+        self._books = books
+        self._listed = {house.exchange: dict(house.core.listings) for house in world.houses}
         self._tells = tells
         self._engine_lock = trio.Lock()
+        self._root_crashes: list[float] = []
         self.healing = False
 
     def heal(self) -> None:
@@ -38,6 +54,10 @@ class Stage:
         self._outage.loses_commits = 0
         for symbol in LOTS:
             self._set_liquidity(symbol, Liquidity())
+        for house in self._world.houses:
+            house.core.listings.update(self._listed[house.exchange])
+        for account in self._world.followers:
+            self._order(account.settings.name, FollowerMode.ACTIVE)
 
     def _set_liquidity(self, symbol: str, liquidity: Liquidity) -> None:
         for house in self._world.houses:
@@ -70,13 +90,16 @@ class Stage:
         shares = [lot * (lots // parts + (n < lots % parts)) for n in range(parts)]
         side_price = self._world.venue.mark(symbol)
         held = self._world.size(MASTER, symbol, idx)
+        takes_off = bool(idx) and (idx == 1) is not (sign > 0)
+        if takes_off and not held:
+            return  # nothing is left to reduce: it was liquidated
         self._world.trade(
             symbol,
             str(quantity),
             position_idx=idx,
             fills=[(side_price, share) for share in shares],
             one_frame=one_frame,
-            reduce_only=bool(held) and (held > 0) != (sign > 0) and abs(quantity) <= abs(held),
+            reduce_only=takes_off or (held * sign < 0 and abs(quantity) <= abs(held)),
             **({} if leverage is None else {"leverage": leverage}),
         )
 
@@ -123,6 +146,11 @@ class Stage:
             self._outage.loses_commits = lost
 
     async def _do_crash(self, *, actor: str) -> None:
+        if ":" not in actor:  # one more would end the process by itself (exit 70)
+            self._root_crashes = [at for at in self._root_crashes if trio.current_time() - at < 60.0]
+            if len(self._root_crashes) >= ROOT_CRASHES_MAX:
+                return
+            self._root_crashes.append(trio.current_time())
         with suppress(ActorDeadError, AssertionError, LookupError):
             self._world.engine.address(actor).tell(CrashNow("a drill"))
 
@@ -158,3 +186,101 @@ class Stage:
             await self._world.stop_engine()
             await trio.sleep(away_s)
             await self._world.start_engine()
+
+    # People and markets
+
+    async def _do_fund(self, *, symbol: str, rate: Decimal) -> None:
+        for house in self._world.houses:
+            house.core.fund(house.own_symbol(symbol), rate)
+
+    async def _do_deposit(self, *, account: str, share: Decimal) -> None:
+        core = self._world.core(account)
+        if share < 0:
+            self._books.paid_out.add(account)
+        core.deposit(account, (core.balance(account).equity * share).quantize(Decimal("0.01")))
+
+    async def _do_owner(self, *, account: str, how: str, which: int) -> None:
+        core = self._world.core(account)
+        if how == "foreign":
+            return self._open_foreign(account)
+        leg = self._leg(account, which)
+        if leg is not None:
+            lot = core.listing(leg.symbol).lot_size
+            taken = abs(leg.size) if how == "all" else max(lot, floor_to_step(abs(leg.size) / 2, lot))
+            self._books.touch(account, leg)
+            signed = -min(taken, abs(leg.size)).copy_sign(leg.size)
+            core.trade(account, leg.symbol, signed, position_idx=leg.position_idx, reduce_only=True)
+        return None
+
+    def _open_foreign(self, account: str) -> None:
+        """Open what the master never trades in this run."""
+        symbol = self._books.never_traded
+        if symbol is not None and self._books.never_held(account, symbol):
+            self._books.foreign.add((account, symbol))
+            self._world.core(account).trade(account, self._books.own(account, symbol), SMALL[symbol])
+
+    async def _do_leverage(self, *, account: str, symbol: str, leverage: Decimal) -> None:
+        with suppress(Refused):
+            self._world.core(account).set_leverage(account, self._books.own(account, symbol), leverage)
+
+    async def _do_liquidation(self, *, account: str) -> None:
+        for leg in self._world.account(account).open_positions():
+            self._books.touch(account, leg)
+        self._world.core(account).liquidate(account)
+
+    async def _do_deleveraging(self, *, account: str, which: int, share: Decimal) -> None:
+        core, leg = self._world.core(account), self._leg(account, which)
+        if leg is not None:
+            lot = core.listing(leg.symbol).lot_size
+            self._books.touch(account, leg)
+            core.deleverage(account, leg, max(lot, floor_to_step(abs(leg.size) * share, lot)))
+
+    def _leg(self, account: str, which: int) -> Position | None:
+        legs = [
+            leg
+            for leg in self._world.account(account).open_positions()
+            if not self._books.is_foreign(account, leg.symbol)
+        ]
+        return legs[which % len(legs)] if legs else None
+
+    async def _do_operator(self, *, account: str, mode: FollowerMode, lasts_s: float) -> None:
+        for ordered in (mode, FollowerMode.ACTIVE):
+            while not self.healing and not self._order(account, ordered):
+                await trio.sleep(ORDER_AGAIN_S)
+            await trio.sleep(lasts_s if ordered is mode else 0)
+
+    def _order(self, name: str, mode: FollowerMode) -> bool:
+        """Give an order as the control socket does; tell whether the ledger took it."""
+        try:
+            self._world.store.set_mode(name, mode)
+        except LedgerUnreachable:
+            return False
+        self._books.ordered(name, mode)
+        if self._world.runs:
+            settings = attrs.evolve(self._world.engine.settings_of(name), mode=mode)
+            self._world.engine.change_settings(settings, resumes=mode is FollowerMode.ACTIVE)
+        return True
+
+    async def _do_filters(self, *, account: str, symbol: str, what: str, lasts_s: float) -> None:
+        house = self._world.house(account)
+        before = self._listed[house.exchange][house.own_symbol(symbol)]
+        changed = _refiltered(before, what, house.exchange)
+        if self.healing or changed is None:
+            return
+        self._books.lots[symbol] = max(self._books.lots[symbol], changed.lot_size)
+        house.core.listings[before.symbol] = changed
+        await trio.sleep(lasts_s)
+        house.core.listings[before.symbol] = before
+
+
+def _refiltered(listing: Listing, what: str, exchange: str) -> Listing | None:
+    """Return new filters; None for what a venue does not have, or does not tell in its catalogue."""
+    if what == "halt":
+        return attrs.evolve(listing, status=ListingStatus.CLOSED)
+    if exchange == "hyperliquid" and what != "lot_size":
+        return None
+    if what == "lot_size":
+        return attrs.evolve(listing, lot_size=listing.lot_size * 10, min_quantity=listing.lot_size * 10)
+    if what == "max_market_quantity":
+        return attrs.evolve(listing, max_market_quantity=listing.lot_size * 30)
+    return attrs.evolve(listing, **{what: getattr(listing, what) * (2 if what == "min_notional" else 10)})

@@ -16,6 +16,7 @@ FOUND_BY: dict[str, tuple[int, tuple[str, ...]]] = {
     "lose_the_inbox": (0, ("crash",)),
     "reductions_may_flip": (0, ("frames", "partial")),
     "open_before_the_claim": (0, ("outage",)),
+    "hold_a_connection_across_a_call": (0, ()),
     "claim_again": (7, ("ambush", "kill")),
     "no_catch_up": (4, ()),
     "forget_moved_legs": (0, ("ambush",)),

@@ -9,11 +9,18 @@ import sys
 
 import pytest
 
+from tests.simulation.hands import HANDS
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 
-SEEDS = {"bybit": range(40), "binance": (*range(12), 19, 29, 38, 102, 229, 554), "hyperliquid": range(8)}
+SEEDS = {"bybit": range(28), "binance": (*range(10), 19, 29, 38, 102, 229, 554), "hyperliquid": range(8)}
 """By the venue of the followers; the master is on Bybit. Late ones have found something."""
+WITH_HANDS = {
+    "bybit": (3, 4, *range(4002160, 4002164), 4000048, 4001018),
+    "binance": (5, 6, 4000028, 4001004, 4001082, 4001127, 4002235),
+    "hyperliquid": (7, 8),
+}
+"""The same, with owners, operators, liquidations and new filters."""
 
 
 @pytest.mark.parametrize(("venue", "seed"), [(venue, seed) for venue in SEEDS for seed in SEEDS[venue]])
@@ -21,12 +28,22 @@ def test_a_run_violates_nothing(venue: str, seed: int) -> None:
     outcome = simulate(make_schedule(seed, venue=venue))
 
     told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --show --tell"
+    command = f"python -m tests.simulation --venue {venue} {seed} --hands --show --tell"
     assert not outcome.violations, f"{command}\n{told}"
 
 
+@pytest.mark.parametrize(
+    ("venue", "seed"), [(venue, seed) for venue in WITH_HANDS for seed in WITH_HANDS[venue]]
+)
+def test_a_run_with_everybodys_hands_violates_nothing(venue: str, seed: int) -> None:
+    outcome = simulate(make_schedule(seed, hands=tuple(HANDS), venue=venue))
+
+    told = "\n".join(outcome.violations)
+    assert not outcome.violations, f"python -m tests.simulation --venue {venue} {seed} --show --tell\n{told}"
+
+
 def test_a_seed_repeats_its_run_in_any_process() -> None:
-    seeds = "3", "7", "12"
+    seeds = "3", "7", "12", "20", "31"
     digests = [_digests(*seeds, hash_seed=hash_seed) for hash_seed in ("0", "1")]
 
     assert digests[0] == digests[1]

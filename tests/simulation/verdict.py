@@ -11,7 +11,6 @@ from model.settings import SizingMode
 from supervision.events import AccountQuarantined, SupervisorExhausted
 from tests.simulation.books import TOLERANCE, Books
 from tests.simulation.schedule import Schedule
-from tests.simulation.step import LOTS
 from tests.world import MASTER, Cast, World
 
 ZERO = Decimal(0)
@@ -56,14 +55,20 @@ class Verdict:
         why = []
         for member, symbol, idx in self._books.legs():
             size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
-            where, lot = f"{member.name} {symbol}:{idx} holds {size}", LOTS[symbol]
+            where, lot = f"{member.name} {symbol}:{idx} holds {size}", self._books.lots[symbol]
+            if (member.name, symbol) in self._books.foreign:
+                continue
             if not ideal or size * ideal < 0:
-                if size:
+                if size and not self._is_dust(member.name, symbol, idx, size):
                     why.append(f"{where}, the master's side gives {ideal}")
                 continue
+            if (member.name, symbol, idx) in self._books.touched:
+                continue  # somebody else's hand wins until the master's next change (R15)
             most = self._books.ideal(member, symbol, idx, known=False)
             dust = self._dust(member, symbol)
-            if abs(size) > max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust:
+            if not self._was_richer(member.name) and abs(size) > (
+                max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust
+            ):
                 why.append(f"{where}, more than {ideal}")
             holding = self.holding(member.name, symbol, idx)
             if holding is None:
@@ -78,8 +83,10 @@ class Verdict:
         """Tell who is not within a lot of R6, at the venue's own numbers."""
         why = self.unsettled()
         for member, symbol, idx in self._books.legs():
+            if (member.name, symbol) in self._books.foreign:
+                continue
             size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
-            lot = LOTS[symbol]
+            lot = self._books.lots[symbol]
             peak_missed = self._books.ideal(member, symbol, idx, known=False)
             low, high = sorted((abs(ideal), abs(peak_missed)))
             if member.settings["sizing"].mode is SizingMode.FIXED_MARGIN and self._was_away():
@@ -93,11 +100,23 @@ class Verdict:
                 continue
             if reason is Reason.DEFERRED and abs(size - ideal) <= lot + dust:
                 continue
+            if reason is Reason.NOTHING_TO_DO and abs(size) > high and self._was_richer(member.name):
+                continue
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
 
+    def _was_richer(self, name: str) -> bool:
+        """Tell whether positions may be of an equity that was larger: an increase takes nothing off."""
+        return name in self._books.paid_out
+
     def _was_away(self) -> bool:
         return any(step.act in ("kill", "drain", "crash", "ambush") for step in self._schedule.steps)
+
+    def _is_dust(self, name: str, symbol: str, idx: int, size: Decimal) -> bool:
+        """Tell whether a lot that was coarser has left what could not be traded."""
+        holding = self.holding(name, symbol, idx)
+        deferred = holding is not None and holding.skipped is Reason.DEFERRED
+        return deferred and abs(size) < self._books.lots[symbol]
 
     def _dust(self, member: Cast, symbol: str) -> Decimal:
         """Return what is too small to be traded alone."""

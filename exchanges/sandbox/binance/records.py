@@ -93,4 +93,6 @@ def _client_id(order: Order) -> str:
         return order.intent.client_order_id
     if order.origin is Origin.LIQUIDATION:
         return f"autoclose-{order.created_ms}{made_up_id(order.order_id)[:6]}"
+    if order.origin is Origin.DELEVERAGING:
+        return "adl_autoclose"
     return f"web_{made_up_id(order.order_id)}"

@@ -40,8 +40,14 @@ CREATE_TYPES = {
     Origin.USER: "CreateByUser",
     Origin.CLOSING: "CreateByClosing",
     Origin.LIQUIDATION: "CreateByLiq",
+    Origin.DELEVERAGING: "CreateByAdl_PassThrough",
 }
-EXEC_TYPES = {FillKind.TRADE: "Trade", FillKind.LIQUIDATION: "BustTrade", FillKind.FUNDING: "Funding"}
+EXEC_TYPES = {
+    FillKind.TRADE: "Trade",
+    FillKind.LIQUIDATION: "BustTrade",
+    FillKind.DELEVERAGING: "AdlTrade",
+    FillKind.FUNDING: "Funding",
+}
 
 
 def dump(value: object) -> str:

@@ -7,6 +7,7 @@ import attrs
 import trio
 from trio.testing import MockClock
 
+from actors.messages import CrashNow
 from exchanges.sandbox import FaultKind, Liquidity, OrderIntent, TimeInForce
 from exchanges.sandbox.binance import BinanceSandbox
 from model.copy import CopyState
@@ -303,3 +304,20 @@ async def test_a_leverage_is_capped_by_the_tier_of_what_is_held(
 
     assert world.size("alice") == D(30)
     assert world.account("alice").leverage("BTCUSDT") == D(75)
+
+
+async def test_a_follower_that_crashed_is_not_misled_by_a_read_that_lags(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Its next life knew nothing but a read from before the opening, and opened once more."""
+    async with open_world(tmp_path, Cast(venue="binance", hedge=True)) as world:
+        face(world).states.replicas.lag_ms = face(world).queries.visible_after_ms = 1_500
+        await trio.sleep(5)
+        world.trade("BTCUSDT", "-0.1")
+        await world.settled()
+        world.engine.address("follower:alice").tell(CrashNow("a drill"))
+        await trio.sleep(0.5)
+        world.trade("BTCUSDT", "-0.01")
+        await world.settled()
+
+        assert world.size("alice", "BTCUSDT", 2) == D("-0.11")

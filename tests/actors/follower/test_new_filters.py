@@ -77,6 +77,23 @@ async def test_an_opening_sets_the_leverage_that_is_allowed_now(
         assert world.size("alice") == D("0.01")
 
 
+async def test_an_exit_of_more_orders_than_one_plan_has_is_whole(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It ended after a hundred orders, and what was left was nobody's any more."""
+    async with open_world(tmp_path, Cast(), start=False) as world:
+        relist(world, max_market_quantity=D("0.003"))
+        await world.start_engine()
+        await world.ready()
+        world.trade("BTCUSDT", "0.4")
+        await world.settled()
+        world.close("BTCUSDT")
+        await world.settled()
+
+        assert world.size("alice") == 0
+        assert len(world.venue.ledger.of("alice")) > 100
+
+
 async def test_an_exit_waits_for_a_symbol_that_is_halted(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:

@@ -1,0 +1,30 @@
+"""A venue has stopped our address: who must read his account first does so as soon as it is over."""
+
+from pathlib import Path
+
+import trio
+from trio.testing import MockClock
+
+from exchanges.sandbox import FaultKind
+from tests.world import Cast, open_world
+
+BAN_S = 60.0
+
+
+async def test_a_follower_that_starts_during_a_ban_is_ready_right_after_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It asked at intervals that doubled, whatever the venue had said, and came back half a minute late."""
+    async with open_world(tmp_path, Cast(venue="binance")) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        world.core("alice").faults.add(
+            FaultKind.RATE_LIMIT, account="alice", status=429, headers=False, count=1
+        )
+        await world.kill_engine()
+        world.close("BTCUSDT")
+        began = trio.current_time()
+        await world.start_engine()
+        await world.until(lambda: not world.size("alice"), timeout_s=BAN_S + 60)
+
+        assert trio.current_time() - began < BAN_S + 5
