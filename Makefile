@@ -29,6 +29,7 @@ torture: $(VENV)/.installed
 	$(BIN)/python -m tests.crashes --kills 350
 	$(BIN)/python -m tests.crashes --kills 150 --ledger postgres
 	$(BIN)/python -m tests.crashes --outages 20
+	$(BIN)/python -m tests.fuzz.million --frames 1000000 --control 1000000
 	$(BIN)/python -m tests.fire --crashes 1000
 	$(BIN)/python -m tests.soak --virtual-hours 24 --real-minutes 60
 

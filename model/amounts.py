@@ -18,6 +18,8 @@ from decimal import (
     setcontext,
 )
 
+INT64 = range(-(2**63), 2**63)
+"""What databases, and every honest venue, keep an integer within."""
 ZERO = Decimal(0)
 ONE = Decimal(1)
 

@@ -18,9 +18,10 @@ import attrs
 
 from exchanges.binance.codes import EXCHANGE
 from exchanges.binance.signing import Params
+from exchanges.encodable import encodable
 from exchanges.errors import MalformedMessage, Refusal, RequestRejected
 from model.account import PositionReport, WalletReport
-from model.amounts import ZERO, decimal_from_text, format_decimal
+from model.amounts import INT64, ZERO, decimal_from_text, format_decimal
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode, Side
 from model.order import OrderReport, OrderRequest, OrderState
 
@@ -70,7 +71,7 @@ class SymbolConfig:
 def load(text: str | bytes) -> Any:
     """Return what a frame or body holds; raises MalformedMessage."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return encodable(json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant), text)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedMessage(f"not JSON: {error}", exchange=EXCHANGE) from error
 
@@ -303,7 +304,10 @@ def whole(value: object) -> int:
     """Return an integer that is one, or its text; raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError(f"not an integer: {value!r}")
-    return int(value)
+    found = int(value)
+    if found not in INT64:
+        raise ValueError(f"out of any range: {str(value)[:60]}")
+    return found
 
 
 def word(value: object) -> str:

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from exchanges.encodable import encodable
 from exchanges.errors import MalformedMessage
 from exchanges.port import StreamEvent, Unreadable
 from model.account import Execution, PositionReport, WalletReport
-from model.amounts import ZERO, decimal_from_text, format_decimal
+from model.amounts import INT64, ZERO, decimal_from_text, format_decimal
 from model.leg import Leg, Side
 from model.order import OrderReport, OrderRequest, OrderState
 
@@ -62,8 +63,8 @@ def load(text: str | bytes) -> Any:
     """Return what a frame or body holds; raises MalformedMessage."""
     try:
         if isinstance(text, str):
-            return _READER.decode(text)
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+            return encodable(_READER.decode(text), text)
+        return encodable(json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant), text)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedMessage(f"not JSON: {error}", exchange=EXCHANGE) from error
 
@@ -277,7 +278,10 @@ def whole(value: object) -> int:
     """Return an integer that is one, or its text; raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError(f"not an integer: {value!r}")
-    return int(value)
+    found = int(value)
+    if found not in INT64:
+        raise ValueError(f"out of any range: {str(value)[:60]}")
+    return found
 
 
 def _read_executions(rows: tuple[Row, ...], sent_ms: int, text: str) -> tuple[StreamEvent, ...]:

@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 
 import attrs
 
+from exchanges.encodable import encodable
 from exchanges.errors import MalformedMessage
 from exchanges.hyperliquid import codes
 from exchanges.hyperliquid.limits import EXCHANGE
 from model.account import Execution, PositionReport, WalletReport
-from model.amounts import CONTEXT, ZERO, decimal_from_text, format_decimal
+from model.amounts import CONTEXT, INT64, ZERO, decimal_from_text, format_decimal
 from model.leg import Leg, Side
 from model.order import OrderReport, OrderRequest, OrderState
 
@@ -111,7 +112,7 @@ class Role:
 def load(text: str | bytes) -> Any:
     """Return what a frame or body holds; raises MalformedMessage."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return encodable(json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant), text)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedMessage(f"not JSON: {error}", exchange=EXCHANGE) from error
 
@@ -421,7 +422,7 @@ def positive(text: object) -> Decimal:
 
 def whole(value: object) -> int:
     """Return an integer >= 0 that is one; raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or value not in INT64:
         raise ValueError(f"no integer: {str(value)[:60]!r}")
     return value
 
