@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import attrs
+import trio
 
 from actors.copy_record import CopyRecord
 from actors.copy_situation import goals_for, read_state, situation_for
@@ -25,6 +26,8 @@ RETRY_S_BASE = 0.1
 RETRY_S_MAX = 30.0
 OPENING_TRIES_MAX = 3
 PRICE_WAITS_MAX = 6
+READ_S_LONG = 1.0
+MAIL_S = 0.01
 
 
 class Copying:
@@ -105,11 +108,16 @@ class Copying:
         try:
             answer = await desk.ledger.claim(claim)
         except LedgerUnreachable as error:
+            if desk.has_claimed(self.record.copy_id):
+                return ClaimAnswer.DUPLICATE  # another lane has it in hand, or had
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not durable: {error}"))
             self.record.undurable_claim = claim
+            desk.note_claim(self.record.copy_id)
             return ClaimAnswer.NEW
         self.record.claimed_at_ms = desk.clock.wall_ms()
+        if answer is ClaimAnswer.NEW:
+            desk.note_claim(self.record.copy_id)
         return answer
 
     async def _goals(self) -> tuple[Goal, ...]:
@@ -145,7 +153,13 @@ class Copying:
         """Send what brings one leg to its goal, until it is there or must not go there."""
         wait_s = RETRY_S_BASE
         while True:
+            began = trio.current_time()
             situation = await self._observe(goal)
+            if goal.adds and trio.current_time() - began > READ_S_LONG:
+                await self._lane.pause(
+                    MAIL_S
+                )  # a dead line may have taken half a minute: newer changes first
+                situation = await self._observe(goal)
             decision = decide(goal, situation)
             if decision.drafts and situation.settings.dry_run:
                 decision = attrs.evolve(decision, reason=Reason.DRY_RUN)

@@ -308,6 +308,7 @@ class Follower(TrioActor):
         desk.holdings.update({holding.leg: holding for holding in holdings})
         self.nursery.start_soon(self._key.run)
         await desk.board.known.wait()
+        await desk.symbols.master.known.wait()  # until then none of its symbols has a name here
         await self._account.read_until_it_works()
         await self._risk.keep()
         await self._hear_of_the_stream()

@@ -28,6 +28,7 @@ from model.order import OrderReport
 from model.settings import FollowerMode, FollowerSettings
 from model.validation import Exposure
 
+CLAIMS_KEPT = 1_000
 UNWRITTEN_MAX = 1_000
 QUIET_S = 1.0
 """Frames of one event come within this."""
@@ -99,10 +100,21 @@ class FollowerDesk:
     """The notional of each opening without a known outcome, at its limit, by client order id."""
     unconfirmed: Counter[Leg] = attrs.field(factory=Counter)
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
+    _claimed: dict[str, None] = attrs.field(factory=dict)
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
     _streams: int = 0
     """How many streams have come up."""
     _news: trio.Event = attrs.field(factory=trio.Event)
+
+    def note_claim(self, copy_id: str) -> None:
+        """Remember what was claimed: while the ledger is away nobody else can tell a second time."""
+        self._claimed[copy_id] = None
+        if len(self._claimed) > CLAIMS_KEPT:
+            del self._claimed[next(iter(self._claimed))]
+
+    def has_claimed(self, copy_id: str) -> bool:
+        """Tell whether a copy was claimed in this life of the follower."""
+        return copy_id in self._claimed
 
     def tell_news(self) -> None:
         """Wake every task that waits for the view or for a report to change."""

@@ -29,6 +29,8 @@ ORDERED_SLACK_S = 10.0
 """An order that had left before the operator's may be on its way for so long."""
 TOLERANCE = Decimal("0.03")
 """Marks and margins that the engine sized from may be a moment older than the venue's."""
+PAID_OUT_MAX = 1 / Decimal("0.8") ** 4
+"""So much larger an equity may have been before its owner took money out, unseen where frames are lost."""
 ZERO = Decimal(0)
 LegKey = tuple[str, str, int]
 """Follower, symbol, position_idx."""
@@ -250,6 +252,7 @@ class Books:
         sign, symbol = intent.side.sign, self._names[intent.symbol]
         ideals = self.recent((row.account, symbol, intent.position_idx))
         wanted = max((sign * ideal for ideal in ideals), default=ZERO)
+        wanted *= PAID_OUT_MAX if row.account in self.paid_out else 1
         if wanted <= 0:
             return self._say(row, f"the master has left that side: {ideals}")
         live = sum(

@@ -61,7 +61,10 @@ class Stage:
 
     def _set_liquidity(self, symbol: str, liquidity: Liquidity) -> None:
         for house in self._world.houses:
-            house.core.set_liquidity(house.own_symbol(symbol), liquidity)
+            own = house.own_symbol(symbol)
+            depth, lot = liquidity.depth, house.core.listing(own).lot_size
+            whole = None if depth is None else floor_to_step(depth, lot)
+            house.core.set_liquidity(own, attrs.evolve(liquidity, depth=whole))
 
     def _houses(self, account: str | None) -> tuple[House, ...]:
         """Return where something happens to an account, everywhere for none."""

@@ -35,19 +35,23 @@ class Verdict:
         if known != held:
             return [f"the engine knows {known}, the master holds {held}"]
         why = []
+        small = {member.name: set(self._too_small_to_leave(member)) for member in self._schedule.cast}
         for name in world.engine.followers:
             with trio.move_on_after(10.0):
                 try:
                     status = await world._status_now(name)
                 except trio.TooSlowError:
                     break
-                if status is None or status.busy_symbols or status.unknown_orders or status.state != "ready":
+                waits = status is not None and set(status.busy_symbols) - small[name]
+                if status is None or waits or status.unknown_orders or status.state != "ready":
                     why.append(f"{name} is busy: {status}")
                 continue
             why.append(f"{name} does not answer")
         if why:
             return why
-        claimed = [row for row in world.copies() if row.state is CopyState.CLAIMED]
+        claimed = [
+            row for row in world.copies() if row.state is CopyState.CLAIMED and not small[row.follower]
+        ]
         return [f"{row.follower} has no outcome for {row.copy_id[:8]} {row.leg}" for row in claimed]
 
     def unsettled(self) -> list[str]:
@@ -57,6 +61,8 @@ class Verdict:
             size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
             where, lot = f"{member.name} {symbol}:{idx} holds {size}", self._books.lots[symbol]
             if (member.name, symbol) in self._books.foreign:
+                continue
+            if self._books.own(member.name, symbol) in self._too_small_to_leave(member):
                 continue
             if not ideal or size * ideal < 0:
                 if size and not self._is_dust(member.name, symbol, idx, size):
@@ -85,6 +91,8 @@ class Verdict:
         for member, symbol, idx in self._books.legs():
             if (member.name, symbol) in self._books.foreign:
                 continue
+            if self._books.own(member.name, symbol) in self._too_small_to_leave(member):
+                continue
             size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
             lot = self._books.lots[symbol]
             peak_missed = self._books.ideal(member, symbol, idx, known=False)
@@ -100,6 +108,8 @@ class Verdict:
                 continue
             if reason is Reason.DEFERRED and abs(size - ideal) <= lot + dust:
                 continue
+            if self._is_dust(member.name, symbol, idx, size):
+                continue
             if reason is Reason.NOTHING_TO_DO and abs(size) > high and self._was_richer(member.name):
                 continue
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
@@ -110,7 +120,23 @@ class Verdict:
         return name in self._books.paid_out
 
     def _was_away(self) -> bool:
-        return any(step.act in ("kill", "drain", "crash", "ambush") for step in self._schedule.steps)
+        """Tell whether a peak may have passed unheard: the engine was away, or deaf to the master."""
+        return any(
+            step.act in ("kill", "drain", "crash", "ambush")
+            or (step.act in ("drop", "silence", "fault") and step.what.get("account") in (MASTER, None))
+            for step in self._schedule.steps
+        )
+
+    def _too_small_to_leave(self, member: Cast) -> list[str]:
+        """Return symbols of hedged legs worth less than Binance takes: how they are closed is unpublished."""
+        if member.venue != "binance" or not member.hedge:
+            return []
+        core = self._world.core(member.name)
+        return [
+            leg.symbol
+            for leg in self._world.account(member.name).open_positions()
+            if abs(leg.size) * core.mark(leg.symbol) < core.listing(leg.symbol).min_notional
+        ]
 
     def _is_dust(self, name: str, symbol: str, idx: int, size: Decimal) -> bool:
         """Tell whether a lot that was coarser has left what could not be traded."""
@@ -145,7 +171,7 @@ class Verdict:
         return wrong + [
             f"{row.state} without a reason: {row}"
             for row in self._world.copies()
-            if row.reason is None and row.state is not CopyState.APPLIED
+            if row.reason is None and row.state not in (CopyState.APPLIED, CopyState.CLAIMED)
         ]
 
 

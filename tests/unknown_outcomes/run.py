@@ -99,7 +99,9 @@ class CaseRun(Run):
         host = world.house(FOLLOWER).host
         wire = world.network = Wire(world.network, self.verdicts.listen, cut_off=host)
         outage: Any = world.store.database
-        self.stage: CaseStage = CaseStage(world, outage, tells=self._tell, case=self.case, wire=wire)
+        self.stage: CaseStage = CaseStage(
+            world, outage, self.books, tells=self._tell, case=self.case, wire=wire
+        )
         await world.start_engine()
         await world.ready()
         await self._lose_an_answer(world)

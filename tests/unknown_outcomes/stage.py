@@ -5,6 +5,7 @@ import socket
 import trio
 
 from exchanges.sandbox import FaultKind
+from tests.simulation.books import Books
 from tests.simulation.outage import Outage
 from tests.simulation.stage import Stage
 from tests.unknown_outcomes.case import Case, share
@@ -16,8 +17,10 @@ from tests.world import MASTER, World
 class CaseStage(Stage):
     """Performs the steps of one case; ``wire`` is the network that the engine has."""
 
-    def __init__(self, world: World, outage: Outage, *, tells: bool, case: Case, wire: Wire) -> None:
-        super().__init__(world, outage, tells=tells)
+    def __init__(
+        self, world: World, outage: Outage, books: Books, *, tells: bool, case: Case, wire: Wire
+    ) -> None:
+        super().__init__(world, outage, books, tells=tells)
         self.case = case
         self.wire = wire
 
