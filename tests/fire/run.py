@@ -13,7 +13,7 @@ from tests.fire.drill import CAST, EVERY_S, WAYS, Drills, Report
 from tests.fire.mines import Mines, planted
 from tests.fire.targets import targets_of
 from tests.fire.witness import inventory
-from tests.simulation.run import _seed_scheduler
+from tests.simulation.run import seed_scheduler
 from tests.world import open_world
 
 ROUND = 10
@@ -25,7 +25,7 @@ REST_S = 70.0
 def crash(crashes: int, seed: int) -> Report:
     """Run so many crashes in virtual time."""
     use_money_context()
-    _seed_scheduler(seed)
+    seed_scheduler(seed)
     with tempfile.TemporaryDirectory() as directory:
         return trio.run(_day, Path(directory), crashes, seed, clock=MockClock(autojump_threshold=0))
 
