@@ -15,6 +15,15 @@ class Intensity:
     max_failures: int
     """The failure that makes it this many is the last one answered with a restart no more."""
     period_s: float
+    stands_still_in_hangs: bool = False
+    """The period does not run while a child is silent: a hang is noticed after 15 s or more, so that
+    one who hangs in every life would otherwise never fail often enough."""
+
+    def after_hang(self, failed_at: Iterable[float], silent_s: float, now: float) -> tuple[float, ...]:
+        """Return when the earlier failures happened, as the period counts once a hang is noticed."""
+        if not self.stands_still_in_hangs:
+            return tuple(failed_at)
+        return tuple(min(now, at + silent_s) for at in failed_at)
 
     def still_counting(self, failed_at: Iterable[float], now: float) -> tuple[float, ...]:
         """Return the times that are younger than the period."""

@@ -16,7 +16,7 @@ FATAL_TROUBLE: tuple[type[BaseException], ...] = (LeaseTaken, LeaseLost, SchemaO
 """Nothing that a restart could mend: the engine ends at once, for the ledger is not its own (R12)."""
 
 ROOT_INTENSITY = Intensity(max_failures=3, period_s=60.0)
-FOLLOWER_INTENSITY = Intensity(max_failures=5, period_s=60.0)
+FOLLOWER_INTENSITY = Intensity(max_failures=5, period_s=60.0, stands_still_in_hangs=True)
 STREAM_INTENSITY = Intensity(max_failures=10, period_s=300.0)
 EDGE_INTENSITY = Intensity(max_failures=10, period_s=60.0)
 DRAIN_S = 30.0

@@ -10,6 +10,10 @@ class MailboxFull(ActorDeadError):
 class ActorHung(Exception):
     """The actor stopped beating, or did not get through its start, and was cancelled."""
 
+    def __init__(self, name: str, silent_s: float) -> None:
+        super().__init__(f"{name} was silent for {silent_s:.0f} s")
+        self.silent_s = silent_s
+
 
 class ActorEnded(Exception):
     """A permanent actor stopped by itself although nobody had asked it to."""

@@ -90,7 +90,7 @@ class ActorNode(Node):
     def _give_up(self, life: Life) -> None:
         silent_s = life.beat_age_s
         self.tree.report(ActorHung(name=self.name, generation=self.generation, silent_s=silent_s))
-        life.give_up(runtime.ActorHung(f"{self.name} was silent for {silent_s:.0f} s"))
+        life.give_up(runtime.ActorHung(self.name, silent_s))
 
     def shut(self, why: str) -> None:
         """Refuse messages, drop those that wait."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import trio
 
-from actors.runtime import ActorEnded, all_are, describe_failure, first_of
+from actors.runtime import ActorEnded, ActorHung, all_are, describe_failure, first_of
 from supervision import events
 from supervision.supervisor.actor_node import ActorNode
 from supervision.supervisor.cohort import Cohort
@@ -156,6 +156,9 @@ class Group(Node):
         """Count an unexpected failure; stop everything and return True when it is one too many."""
         now = trio.current_time()
         intensity = self.spec.intensity
+        hung = first_of(error, (ActorHung,))
+        if isinstance(hung, ActorHung):
+            self._failed_at = intensity.after_hang(self._failed_at, hung.silent_s, now)
         self._failed_at = intensity.still_counting((*self._failed_at, now), now)
         if not (self._on_probation or intensity.is_exhausted(self._failed_at, now)):
             return False

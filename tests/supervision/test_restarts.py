@@ -23,6 +23,14 @@ def test_old_failures_are_forgotten() -> None:
     assert intensity.still_counting([0, 5, 11], now=12) == (5, 11)
 
 
+def test_the_period_stands_still_while_a_child_is_silent() -> None:
+    intensity = Intensity(max_failures=3, period_s=60, stands_still_in_hangs=True)
+
+    assert intensity.after_hang([0, 50], 20, now=100) == (20, 70)
+    assert intensity.after_hang([0, 90], 20, now=100) == (20, 100)  # a sibling failed in the silence
+    assert Intensity(max_failures=3, period_s=60).after_hang([0, 50], 20, now=100) == (0, 50)
+
+
 def test_the_first_restart_is_immediate_then_it_doubles_up_to_the_cap() -> None:
     backoff, none = Backoff(base_s=0.1, cap_s=30), _Jitter(1.0)
 

@@ -5,10 +5,11 @@ import trio
 from pykka import ActorDeadError
 from trio.testing import MockClock
 
-from supervision.events import AccountQuarantined, AccountRecovered, SupervisorExhausted
+from supervision.events import AccountQuarantined, AccountRecovered, ActorHung, SupervisorExhausted
 from supervision.restarts import Intensity
 from supervision.supervisor import Exhausted, State, Strategy, Supervisor, SupervisorSpec
-from tests.supervision.trees import Diary, Trouble, group, puppet, running, settle
+from supervision.tree import FOLLOWER_INTENSITY
+from tests.supervision.trees import Diary, Trouble, group, puppet, running, settle, sleeping
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def account(name: str, diary: Diary) -> SupervisorSpec:
         puppet(f"stream:{name}", diary),
         puppet(name, diary),
         strategy=Strategy.REST_FOR_ONE,
-        intensity=Intensity(max_failures=5, period_s=60),
+        intensity=FOLLOWER_INTENSITY,
         on_exhausted=Exhausted.QUARANTINE,
     )
 
@@ -63,6 +64,45 @@ async def test_five_crashes_in_a_minute_quarantine_it_alone(autojump_clock: Mock
             await supervisor.address("stream:x").ask("anything")
         assert await supervisor.address("y").ask(1) == ("y", 1, 1)
         assert await supervisor.address("pairing").ask(1) == ("pairing", 1, 1)
+
+
+async def hang(supervisor: Supervisor, name: str, times: int, well_s: float = 1.0) -> None:
+    for _ in range(times):
+        supervisor.address(name).tell(sleeping(1e6))
+        await trio.sleep(20 + well_s)
+
+
+async def test_one_that_hangs_in_every_life_is_quarantined(autojump_clock: MockClock, diary: Diary) -> None:
+    """It was restarted for ever: each hang takes 15 to 20 s to be noticed, so 60 s never held five."""
+    async with running(tree(diary, "x", "y"), diary) as supervisor:
+        await hang(supervisor, "x", 4)
+        assert state_of(supervisor, "account:x") is State.RUNNING
+        await hang(supervisor, "x", 1)
+
+        assert state_of(supervisor, "account:x") is State.QUARANTINED
+        assert len(diary.of(ActorHung)) == 5
+        assert [event.name for event in diary.of(AccountQuarantined)] == ["account:x"]
+        assert await supervisor.address("y").ask(1) == ("y", 1, 1)
+
+
+async def test_crashes_and_hangs_count_together(autojump_clock: MockClock, diary: Diary) -> None:
+    async with running(tree(diary, "x"), diary) as supervisor:
+        await crash(supervisor, "x", 1)
+        await hang(supervisor, "stream:x", 3)
+        assert state_of(supervisor, "account:x") is State.RUNNING
+        await crash(supervisor, "x", 1)
+
+        assert state_of(supervisor, "account:x") is State.QUARANTINED
+
+
+async def test_hangs_with_health_between_them_do_not_quarantine(
+    autojump_clock: MockClock, diary: Diary
+) -> None:
+    async with running(tree(diary, "x"), diary) as supervisor:
+        await hang(supervisor, "x", 10, well_s=20.0)
+
+        assert len(diary.of(ActorHung)) == 10
+        assert diary.of(AccountQuarantined) == []
 
 
 async def test_expected_trouble_does_not_quarantine(autojump_clock: MockClock, diary: Diary) -> None:

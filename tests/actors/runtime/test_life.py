@@ -271,7 +271,7 @@ async def test_giving_it_up_ends_it_as_hung(place: Place) -> None:
     place.address.tell(hang)
     await settle()
 
-    error = ActorHung("silent")
+    error = ActorHung("a", 15.0)
     life.give_up(error)
     await settle()
 
