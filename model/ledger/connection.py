@@ -6,6 +6,7 @@ function, so it cannot be held across an await.
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,9 @@ POSTGRES_SESSION = (
     "-c statement_timeout=5000 -c lock_timeout=2000 "
     "-c idle_in_transaction_session_timeout=10000 -c synchronous_commit=on"
 )
+
+_CREATING = threading.Lock()
+"""Nobody connects to a new file before the descriptor that made it is closed."""
 
 _UNREACHABLE = (
     peewee.OperationalError,
@@ -208,10 +212,20 @@ class _PrivateSqlite(PooledSqliteDatabase):  # type: ignore[misc]
         return connection
 
     def _create_privately(self) -> None:
-        try:
-            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise peewee.OperationalError(str(error)) from error
+        """Create the file, and never open one that is there.
+
+        To close any descriptor of a file ends all locks that this process has on it, SQLite's included.
+        Another process that leaves then takes itself for the last one and removes the write-ahead log
+        (sqlite.org/howtocorrupt.html, 2.2): what we commit from then on would be lost with this process.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with _CREATING:
+            try:
+                os.close(os.open(self.database, flags, 0o600))
+            except FileExistsError:
+                return
+            except OSError as error:
+                raise peewee.OperationalError(str(error)) from error
 
 
 def _open_postgres(url: str, pool_size: int) -> LedgerDatabase:

@@ -30,6 +30,13 @@ for seq in range(1, 10_000):
     print(seq, flush=True)
 """
 
+VISIT = """
+import sqlite3, sys
+visitor = sqlite3.connect(sys.argv[1])
+print(visitor.execute("SELECT count(*) FROM copies").fetchone()[0])
+visitor.close()
+"""
+
 
 @pytest.mark.parametrize(
     ("url", "path"),
@@ -87,6 +94,24 @@ def test_sqlite_is_durable_and_private(make_store: Callable[[str], Store], tmp_p
 
     assert found == ["wal", 2]
     assert (tmp_path / "ledger.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_another_process_that_leaves_takes_no_later_claim_along(
+    make_store: Callable[[str], Store], tmp_path: Path
+) -> None:
+    """Every connect closed a descriptor of the file, and with it SQLite's locks.
+
+    So a second engine, refused by the lease, removed the log when it left, and what the engine claimed
+    from then on went into a deleted file: a kill lost it.
+    """
+    store = make_store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    command = [sys.executable, "-c", VISIT, str(tmp_path / "ledger.db")]
+
+    for number in range(1, 4):
+        assert store.claim([make_claim(f"f{number}")], now_ms=NOW_MS) == [ClaimAnswer.NEW]
+        seen = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(seen.stdout) == number
+        assert (tmp_path / "ledger.db-wal").exists()
 
 
 @pytest.mark.postgres
