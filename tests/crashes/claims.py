@@ -2,6 +2,9 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -86,9 +89,17 @@ class ClaimWatch:
     def _connect(self) -> Callable[[str], bool]:
         if self.ledger_url.startswith("sqlite"):
             path = self.town.directory / self.ledger_url.removeprefix("sqlite:///")
-            reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            return lambda key: bool(reader.execute(CLAIMED.format("?1"), (key,)).fetchall())
+            return partial(_is_in_file, path)
         return _Asked(self.ledger_url)
+
+
+def _is_in_file(path: Path, key: str) -> bool:
+    """Ask as somebody who may write, and leave again: the last one to leave removes the file's log.
+
+    A reader who stays, or may only read, never shows that the engine has lost its locks.
+    """
+    with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as reader:
+        return bool(reader.execute(CLAIMED.format("?1"), (key,)).fetchall())
 
 
 class _Asked:
