@@ -20,7 +20,8 @@ test: $(VENV)/.installed
 
 # Thousands of simulated runs, each from a seed of its own; one that fails prints how to repeat it. What the
 # tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder). Then
-# real engines, killed for about an hour, and without their database for twenty minutes.
+# real engines, killed for about an hour, without their database for twenty minutes, frozen, ended and short
+# of disk for forty.
 torture: $(VENV)/.installed
 	$(BIN)/python -m tests.unknown_outcomes --cases 5000 --jobs $(JOBS)
 	$(BIN)/python -m tests.simulation --seeds 5000 --venue all --jobs $(JOBS)
@@ -29,6 +30,8 @@ torture: $(VENV)/.installed
 	$(BIN)/python -m tests.crashes --kills 350
 	$(BIN)/python -m tests.crashes --kills 150 --ledger postgres
 	$(BIN)/python -m tests.crashes --outages 20
+	$(BIN)/python -m tests.crashes --hardships 20
+	$(BIN)/python -m tests.crashes --hardships 20 --ledger postgres
 	$(BIN)/python -m tests.fuzz.million --frames 1000000 --control 1000000
 	$(BIN)/python -m tests.fire --crashes 1000
 	$(BIN)/python -m tests.soak --virtual-hours 24 --real-minutes 60

@@ -1,6 +1,7 @@
 """``python -m tests.crashes``: let an engine suffer until something is wrong.
 
-``--kills 500 [--ledger postgres]`` kills it, ``--outages 20 [--down-s 60]`` takes its database away.
+``--kills 500 [--ledger postgres]`` kills it, ``--outages 20 [--down-s 60]`` takes its database away,
+``--hardships 20 [--ledger postgres]`` freezes it, ends it, starts a second one, fills its disk.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import trio
 from model.amounts import use_money_context
 from tests.crashes.database import own_database
 from tests.crashes.outages import KINDS, outage_day
+from tests.crashes.rounds import hard_day
 from tests.crashes.run import READY_S_P95, crash_day
 from tests.postgres import create_database, drop_database, running_postgres
 
@@ -27,6 +30,7 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--kills", type=int, help="how many engines die; the default: 50")
     what.add_argument("--outages", type=int, help="how often the database is away")
+    what.add_argument("--hardships", type=int, help="how many rounds of other hardships")
     parser.add_argument("--down-s", type=float, default=60.0, help="for how long")
     parser.add_argument("--seed", type=int, default=None, help="default: a random one")
     parser.add_argument("--ledger", choices=("sqlite", "postgres"), default="sqlite")
@@ -38,7 +42,10 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         place = options.keep or Path(directory)
-        problems = _outages(options, place) if options.outages else _kills(options, place)
+        if options.hardships:
+            problems = _hardships(options, place)
+        else:
+            problems = _outages(options, place) if options.outages else _kills(options, place)
     print(f"{time.monotonic() - began:.0f} s")
     if problems:
         print("\n".join(problems))
@@ -81,6 +88,19 @@ def _outages(options: argparse.Namespace, place: Path) -> Sequence[str]:
     return report.problems
 
 
+def _hardships(options: argparse.Namespace, place: Path) -> Sequence[str]:
+    with own_database(place) if options.ledger == "postgres" else nullcontext() as database:
+        report = trio.run(hard_day, place / "engine", database, options.seed, options.hardships, _tell)
+    print(f"\nseed {options.seed}: {report.rounds} rounds, {dict(report.kinds)}, {report.orders} orders")
+    print(f"{report.openings} openings arrived, the claim of each looked up at arrival")
+    print(f"ended after SIGTERM: {_spread(report.ended_s)}")
+    print(f"ready after a round's last hardship: {_spread(report.ready_s)}")
+    print(f"on target and quiet after a round's last change: {_spread(report.converged_s)}")
+    if not report.problems:
+        print("no opening without a claim, nothing twice, everybody within one lot after every round")
+    return report.problems
+
+
 def _spread(seconds: Sequence[float]) -> str:
     times = sorted(seconds)
     if not times:
@@ -92,6 +112,8 @@ def _spread(seconds: Sequence[float]) -> str:
 def _repeats(options: argparse.Namespace) -> str:
     if options.outages:
         return f"--outages {options.outages} --down-s {options.down_s:g} --seed {options.seed}"
+    if options.hardships:
+        return f"--hardships {options.hardships} --ledger {options.ledger} --seed {options.seed}"
     return f"--kills {options.kills or 50} --ledger {options.ledger} --seed {options.seed}"
 
 
