@@ -76,6 +76,9 @@ class World:
     houses: tuple[House, ...]
     network: MemoryNetwork
     clock: TrioClock
+    """The venues'."""
+    host_clock: TrioClock
+    """The engine's: that of its host."""
     store: Store
     followers: tuple[FollowerAccount, ...]
     nursery: trio.Nursery
@@ -243,7 +246,7 @@ class World:
                 for it in self.followers
             )
         bus = Bus()
-        clock = self.clock
+        clock = self.host_clock
         desk = self.make_desk(
             self.store,
             journal=Journal(self.directory / "journal"),
@@ -348,6 +351,7 @@ async def open_world(
                 houses=houses,
                 network=network,
                 clock=clock,
+                host_clock=TrioClock(),
                 store=store,
                 followers=(),
                 nursery=nursery,

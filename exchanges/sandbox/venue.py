@@ -102,6 +102,10 @@ class SandboxVenue:
         self._booked_ms = max(self._booked_ms, now_ms)
         return now_ms
 
+    def true_ms(self) -> int:
+        """Return the time as if the venue's clock were right: how long things take does not depend on it."""
+        return self._clock.wall_ms()
+
     def booked_ms(self) -> int:
         """Return the time at which something is booked now: the venue's, and never one that has passed.
 

@@ -150,7 +150,7 @@ def _refuse(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
 
 @_fault
 def _skew(chance: random.Random, names: tuple[str, ...]) -> list[Step]:
-    return _step("skew", ms=chance.choice((-8000, -1500, 900, 4000)), lasts_s=chance.choice((2.0, 40.0)))
+    return _step("skew", ms=chance.choice((8000, 1500, -900, -4000)), lasts_s=chance.choice((2.0, 40.0)))
 
 
 @_fault

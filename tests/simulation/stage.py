@@ -50,6 +50,7 @@ class Stage:
         self.healing = True
         for house in self._world.houses:
             house.core.faults.clear()
+        self._world.host_clock.ahead_ms = 0
         self._outage.is_down = False
         self._outage.loses_commits = 0
         for symbol in LOTS:
@@ -133,8 +134,7 @@ class Stage:
 
     async def _do_skew(self, *, ms: int, lasts_s: float) -> None:
         for skewed in (ms, 0):
-            for house in self._world.houses:
-                house.core.faults.clock_skew_ms = skewed
+            self._world.host_clock.ahead_ms = skewed
             await trio.sleep(lasts_s if skewed else 0)
 
     async def _do_outage(self, *, lasts_s: float) -> None:

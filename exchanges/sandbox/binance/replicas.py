@@ -46,7 +46,7 @@ class Replicas:
     def of(self, account: Account) -> Holdings:
         """Return an account as a read tells it."""
         if self.lag_ms:
-            until = self._venue.now_ms() - min(self.lag_ms, LAG_MS_MAX)
+            until = self._venue.true_ms() - min(self.lag_ms, LAG_MS_MAX)
             past = self._past.get(account.name, ())
             found = next((holdings for at, holdings in reversed(past) if at <= until), None)
             if past:
@@ -61,7 +61,7 @@ class Replicas:
             self._remember(event.account)
 
     def _remember(self, account: Account) -> None:
-        now_ms = self._venue.now_ms()
+        now_ms = self._venue.true_ms()
         past = self._past.setdefault(account.name, deque())
         while len(past) > 1 and past[1][0] < now_ms - LAG_MS_MAX:
             past.popleft()

@@ -93,7 +93,8 @@ async def test_it_holds_until_an_operator_resumes_whatever_happens(
                 world.engine.change_settings(settings)
                 await trio.sleep(1)
             case _:
-                world.clock.ahead_ms += DAY_MS
+                for clock in (world.clock, world.host_clock):
+                    clock.ahead_ms += DAY_MS
                 await trio.sleep(70)
         await world.ready()
         world.trade("ETHUSDT", "1")

@@ -174,6 +174,17 @@ async def test_reads_may_lag_behind_what_has_happened(world: World, autojump_clo
     assert last["positionAmt"] == "0.2"
 
 
+async def test_a_clock_that_is_set_back_takes_no_read_back(world: World, autojump_clock: MockClock) -> None:
+    """Reads fell behind by as much as the clock: they lacked what had been held for seconds."""
+    world.face.states.replicas.lag_ms = 1_500
+    await world.place(quantity="0.1")
+    await trio.sleep(2)
+    world.venue.faults.clock_skew_ms = -8_000
+    (held,) = await world.get("/fapi/v3/positionRisk")
+
+    assert held["positionAmt"] == "0.1"
+
+
 async def test_flat_rows_are_in_the_old_answer_alone(world: World, autojump_clock: MockClock) -> None:
     new = await world.get("/fapi/v3/positionRisk")
     old = await world.get("/fapi/v2/positionRisk", symbol="BTCUSDT")
