@@ -264,14 +264,15 @@ class FollowerDesk:
         """Return legs as they are known by now: later copies may have been written since."""
         return tuple(self.holdings.get(held.leg, held) for held in holdings)
 
-    def take_positions(self, rows: Iterable[PositionReport]) -> None:
-        """Take position rows into the view, and note which legs they moved."""
-        rows = tuple(rows)
+    def take_positions(self, rows: Iterable[PositionReport], *, asked_at: float | None = None) -> None:
+        """Take position rows into the view, and note which legs they moved.
+
+        ``asked_at`` is of rows that were read.
+        """
+        rows, now = tuple(rows), trio.current_time()
         sizes = {row.leg: self.view.size(row.leg) for row in rows}
-        self.view.apply_positions(rows)
-        for leg, size in sizes.items():
-            if self.view.size(leg) != size:
-                self.moved_at[leg] = trio.current_time()
+        self.view.apply_positions(rows, now=now, asked_at=asked_at)
+        self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
 
     def take_wallet(self, report: WalletReport) -> None:
         """Take balances into the view, and note whether they changed."""
@@ -286,7 +287,8 @@ class FollowerDesk:
 
     async def read_symbol(self, symbol: str) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""
-        self.take_positions(await self.gateway.positions_of(symbol))
+        asked_at = trio.current_time()
+        self.take_positions(await self.gateway.positions_of(symbol), asked_at=asked_at)
         self.tell_news()
 
     def stream_came_up(self) -> None:
@@ -296,17 +298,18 @@ class FollowerDesk:
 
     async def read_account(self) -> bool:
         """Read positions and wallet by REST into the view; return whether it had agreed (R21)."""
-        streams = self._streams
+        streams, asked_at = self._streams, trio.current_time()
         snapshot = await self.gateway.snapshot()
         for symbol in self.view.missing_from(snapshot):
             await self.read_symbol(symbol)
         sizes = {row.leg: self.view.size(row.leg) for row in snapshot.positions}
         wallet = self.view.wallet
-        agreed = self.view.apply_snapshot(snapshot, self.board.instruments)
+        now = trio.current_time()
+        agreed = self.view.apply_snapshot(snapshot, self.board.instruments, now=now, asked_at=asked_at)
         self._note_payment(wallet)
         if self._streams != streams:  # what happened between this read and the stream is known by neither
             self.view.snapshot_agreed = False
-        now = self.read_at = trio.current_time()
+        self.read_at = now
         self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
         self.tell_news()
         return agreed

@@ -14,6 +14,8 @@ from model.marks import Marks
 STREAM_SILENCE_S_MAX = 25.0
 MARK_AGE_S_MAX = 5.0
 EQUITY_TOLERANCE = Decimal("0.001")
+READS_LAG_S_MAX = 5.0
+"""How far a read may lag behind: what is asked for later than this knows everything that was told before."""
 
 
 @attrs.define
@@ -27,6 +29,8 @@ class AccountView:
     heard_at: float | None = None
     """When the stream last spoke; None while it is down."""
     snapshot_agreed: bool = False
+    _told_at: dict[Leg, float] = attrs.field(factory=dict)
+    """When the known row of a leg came."""
 
     def size(self, leg: Leg) -> Decimal:
         """Return the signed size of a leg; a leg never heard of is flat."""
@@ -49,13 +53,19 @@ class AccountView:
         """Return the position mode of a symbol, None when never read."""
         return self.modes.get(symbol)
 
-    def apply_positions(self, rows: Iterable[PositionReport]) -> None:
-        """Take position rows; a row older than the known one changes nothing."""
+    def apply_positions(
+        self, rows: Iterable[PositionReport], *, now: float = 0.0, asked_at: float | None = None
+    ) -> None:
+        """Take position rows, come ``now``; a row older than the known one changes nothing.
+
+        Args:
+            asked_at: of rows that were read; None for those of the stream.
+        """
         for row in rows:
-            known = self.positions.get(row.leg)
-            if known is not None and _older(row, known):
+            if self._is_outdated(row, asked_at):
                 continue
             self.positions[row.leg] = row
+            self._told_at[row.leg] = now
             hedged = row.leg.position_idx != ONE_WAY
             self.modes[row.leg.symbol] = PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
             if row.leverage is not None:
@@ -66,10 +76,17 @@ class AccountView:
         if self.wallet is None or report.venue_time_ms >= self.wallet.venue_time_ms:
             self.wallet = report
 
-    def apply_snapshot(self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument]) -> bool:
+    def apply_snapshot(
+        self,
+        snapshot: AccountSnapshot,
+        instruments: Mapping[str, Instrument],
+        *,
+        now: float = 0.0,
+        asked_at: float | None = None,
+    ) -> bool:
         """Take a REST snapshot; return whether the view agreed within a lot and 0.1 % of equity."""
-        agreed = self._agrees(snapshot, instruments)
-        self.apply_positions(snapshot.positions)
+        agreed = self._agrees(snapshot, instruments, asked_at)
+        self.apply_positions(snapshot.positions, now=now, asked_at=asked_at)
         self.apply_wallet(snapshot.wallet)
         self.snapshot_agreed = agreed
         return agreed
@@ -111,12 +128,26 @@ class AccountView:
             return Leg(symbol, HEDGE_LONG), Leg(symbol, HEDGE_SHORT)
         return (Leg(symbol, ONE_WAY),)
 
-    def _agrees(self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument]) -> bool:
+    def _is_outdated(self, row: PositionReport, asked_at: float | None) -> bool:
+        """Tell whether the known row of the leg is newer.
+
+        A venue's clock may step back, and then whatever it says from that moment on looks old: a read
+        that cannot lag so far is believed all the same.
+        """
+        known = self.positions.get(row.leg)
+        if known is None or not _older(row, known):
+            return False
+        if asked_at is None or not (_is_dated(row) and _is_dated(known)):
+            return True
+        return asked_at - self._told_at.get(row.leg, 0.0) <= READS_LAG_S_MAX
+
+    def _agrees(
+        self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument], asked_at: float | None
+    ) -> bool:
         if self.wallet is None:
             return True
         for row in snapshot.positions:
-            known = self.positions.get(row.leg)
-            if known is not None and _older(row, known):
+            if self._is_outdated(row, asked_at):
                 continue
             instrument = instruments.get(row.leg.symbol)
             lot = instrument.lot_size if instrument else ZERO
@@ -129,6 +160,11 @@ def _older(row: PositionReport, known: PositionReport) -> bool:
     if row.seq != known.seq and row.seq >= 0 and known.seq >= 0:
         return row.seq < known.seq
     return row.venue_time_ms < known.venue_time_ms
+
+
+def _is_dated(row: PositionReport) -> bool:
+    """Tell whether the venue's clock is all that orders its rows."""
+    return row.seq in (-1, row.venue_time_ms)
 
 
 def _balances_agree(ours: WalletReport, theirs: WalletReport) -> bool:
