@@ -9,6 +9,7 @@ from model.goal import Goal
 from model.reasons import Reason
 
 _AS_IT_IS = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT, Reason.FOREIGN_POSITION, Reason.DRY_RUN})
+_NOTHING_TAKEN = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT})
 LASTING = _AS_IT_IS | frozenset(
     {
         Reason.NOT_JOINED,
@@ -56,7 +57,8 @@ def still_wanted(
 ) -> Decimal | None:
     """Return where a leg should have gone that a copy leaves elsewhere for a reason that passes.
 
-    None: it is where it shall be, or stays away for good (R15). A reduction stays away for nothing.
+    None: it is where it shall be, or stays away for good (R15). A reduction stays away for nothing, and
+    one that finds nothing to take off leaves missing what was missing.
 
     Args:
         ideal: R6's target within the limits; None while unknown, then the last copy's scale tells.
@@ -66,9 +68,16 @@ def still_wanted(
         return None
     if not goal.is_move and before is not None:
         return before.wanted
-    if reason in (_AS_IT_IS if goal.takes_off or not goal.after else LASTING):
+    is_missing = goal.takes_off and reason in _NOTHING_TAKEN and _misses(before, goal)
+    if not is_missing and reason in (_AS_IT_IS if goal.takes_off or not goal.after else LASTING):
         return None
     if ideal is not None or before is None or not before.master_size:
         return ideal
     base = before.target if before.wanted is None else before.wanted
     return CONTEXT.divide(EXACT.multiply(base, goal.after), before.master_size) if base else ZERO
+
+
+def _misses(before: Holding | None, goal: Goal) -> bool:
+    """Tell whether the last copy wanted more than it left, on the side on which the master still is."""
+    wanted = None if before is None else before.wanted
+    return wanted is not None and EXACT.multiply(wanted, goal.after) > 0

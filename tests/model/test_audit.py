@@ -258,6 +258,18 @@ def test_a_copy_without_a_move_forgets_nothing() -> None:
     assert still_wanted(make_goal("1", "1"), Reason.NOTHING_TO_DO, ideal=D("0.2"), before=before) == D("0.5")
 
 
+@pytest.mark.parametrize("reason", [Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT])
+def test_a_reduction_that_finds_nothing_to_take_off_leaves_missing_what_was(reason: Reason) -> None:
+    """After an opening that came too late the next partial close made the flat leg count as right."""
+    goal = make_goal("1", "0.5")
+    missed = make_holding("0", "1", wanted=D("0.4"))
+
+    assert still_wanted(goal, reason, ideal=D("0.2"), before=missed) == D("0.2")
+    assert still_wanted(goal, reason, ideal=None, before=missed) == D("0.2")
+    assert still_wanted(goal, reason, ideal=D("0.2"), before=make_holding("0", "1")) is None
+    assert still_wanted(make_goal("1", "0"), reason, ideal=D(0), before=missed) is None
+
+
 # Leverage
 
 
