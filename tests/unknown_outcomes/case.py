@@ -18,6 +18,8 @@ LOTS: Mapping[str, Decimal] = {"BTCUSDT": Decimal("0.1"), "ETHUSDT": Decimal("1.
 """The master's first position; all other sizes are shares of it."""
 SHARES = {"increase": "0.5", "reduce": "-0.4", "close": "-1", "flip": "-1.7"}
 EQUITY = "50000"
+LAG_MS_SHORT = 2_500
+"""Reads that lag no more than this tell of a close before the opening after it is too old."""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,23 +90,37 @@ def make_case(number: int) -> Case:
             ((False, False), (False, False), (False, True), (True, True), (True, False))
         )
     trouble = TROUBLES[name](chance, PLACES[venue])
-    return Case(
-        number=number,
-        venue=venue,
-        name=name,
-        hand=hand,
-        symbol=chance.choice(tuple(LOTS)),
-        sign=chance.choice((1, -1)),
-        ratio=chance.choice(RATIOS),
-        hedged=hedged,
-        hedge=hedge,
-        by_rest=name not in ("half_open_line", "request_late") and chance.random() < 0.3,
-        second=hand == "flip" and name != "half_open_line" and chance.random() < 0.5,
-        stream=chance.choice(STREAMS),
-        then=chance.choice(("", "", "", "increase", "reduce", "close")),
-        then_after_s=chance.choice((0.2, 1.5, 5.0)),
-        trouble=trouble,
+    return _that_strikes(
+        Case(
+            number=number,
+            venue=venue,
+            name=name,
+            hand=hand,
+            symbol=chance.choice(tuple(LOTS)),
+            sign=chance.choice((1, -1)),
+            ratio=chance.choice(RATIOS),
+            hedged=hedged,
+            hedge=hedge,
+            by_rest=name not in ("half_open_line", "request_late") and chance.random() < 0.3,
+            second=hand == "flip" and name != "half_open_line" and chance.random() < 0.5,
+            stream=chance.choice(STREAMS),
+            then=chance.choice(("", "", "", "increase", "reduce", "close")),
+            then_after_s=chance.choice((0.2, 1.5, 5.0)),
+            trouble=trouble,
+        )
     )
+
+
+def _that_strikes(case: Case) -> Case:
+    """Return the case such that the fault finds an order, and that order's answer, to strike."""
+    if case.trouble.lag_ms > LAG_MS_SHORT and case.stream in ("late", "never"):
+        # The close that goes before the second order is known too late for that to leave at all (R13).
+        case = attrs.evolve(case, second=False)
+    drops_reads = any(step.act == "drop_reads" for step in case.trouble.meanwhile)
+    if drops_reads and case.by_rest and case.stream == "early":
+        # The answer that waits for the stream would be gone with its connection.
+        case = attrs.evolve(case, stream="prompt")
+    return case
 
 
 def share(case: Case, kind: str) -> Decimal:
