@@ -113,7 +113,7 @@ class FollowerDesk:
             del self._claimed[next(iter(self._claimed))]
 
     def has_claimed(self, copy_id: str) -> bool:
-        """Tell whether a copy was claimed in this life of the follower."""
+        """Tell whether a copy was claimed in this life of the follower, or was open when it began."""
         return copy_id in self._claimed
 
     def tell_news(self) -> None:

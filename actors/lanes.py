@@ -78,6 +78,7 @@ class Lanes:
         Their symbols' lanes give way from the start: no opening before the last one is known.
         """
         for open_copy in open_copies:
+            self._desk.note_claim(open_copy.copy_id)
             lane = Lane(
                 symbol=self._desk.symbols.name(open_copy.change.leg.symbol),
                 changed=self._ports.wake,

@@ -7,8 +7,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.ledger_desk import LedgerDesk
 from exchanges.sandbox import FaultKind, LedgerRow
-from model.copy import CopyState
+from model.copy import Claim, ClaimAnswer, CopyState
+from model.ledger import LedgerUnreachable
 from model.leg import Side
 from model.reasons import Reason
 from tests.houses import VENUES
@@ -98,6 +100,35 @@ async def test_a_position_that_was_opened_after_an_outage_stays_the_engines_own(
         await world.settled()
 
         assert world.size("alice") == 0
+
+
+class NoClaims(LedgerDesk):
+    """A desk whose database can be read, and goes away before anything is claimed."""
+
+    async def claim(self, claim: Claim) -> ClaimAnswer:
+        """Refuse."""
+        raise LedgerUnreachable("the database is away")
+
+
+async def test_an_exit_from_before_a_kill_is_not_sent_again_while_the_ledger_is_away(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """What was open when a life began counted as never claimed, and left a second time under its id."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        world.venue.faults.add(FaultKind.DELAY_FILL, account="alice", seconds=5.0, count=1)
+        world.close("BTCUSDT")
+        await trio.sleep(0.1)
+        await world.kill_engine()
+        ids: list[str] = [row.client_order_id for row in world.venue.ledger if row.account == "alice"]
+        world.venue.ledger = WatchedLedger(lambda row: ids.append(row.client_order_id))
+        world.make_desk = NoClaims
+        await world.start_engine()
+        await world.until(lambda: not world.size("alice"))
+        await trio.sleep(2)
+
+        assert len(ids) == len(set(ids)) == 2
 
 
 async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answer(
