@@ -139,7 +139,8 @@ class AccountView:
             return False
         if asked_at is None or not (_is_dated(row) and _is_dated(known)):
             return True
-        return asked_at - self._told_at.get(row.leg, 0.0) <= READS_LAG_S_MAX
+        told_at = self._told_at.get(row.leg)
+        return told_at is None or asked_at - told_at <= READS_LAG_S_MAX
 
     def _agrees(
         self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument], asked_at: float | None
