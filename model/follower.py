@@ -80,7 +80,10 @@ def _held_back(goal: Goal, situation: Situation) -> Reason | None:
     is_ours = bool(situation.size) and situation.owned
     if not is_ours and not goal.is_move:
         return Reason.NOTHING_TO_DO
-    return Reason.FOREIGN_POSITION if situation.size and not situation.owned else None
+    if situation.size and not situation.owned:
+        # What an order of ours may have opened is nobody's until its outcome is known (R11).
+        return Reason.ORDER_UNKNOWN if situation.order_unknown else Reason.FOREIGN_POSITION
+    return None
 
 
 # Reductions

@@ -284,6 +284,14 @@ def test_a_foreign_position_is_never_traded(before: str, after: str) -> None:
     assert (decision.drafts, decision.reason) == ((), Reason.FOREIGN_POSITION)
 
 
+@pytest.mark.parametrize(("before", "after"), [("0", "1"), ("2", "1"), ("2", "0")])
+def test_what_an_unknown_order_may_have_opened_is_not_foreign_yet(before: str, after: str) -> None:
+    """The change was given up for good, and nobody took the position up when it turned out to be ours."""
+    decision = decide(make_goal(before, after), make_situation("0.5", owned=False, order_unknown=True))
+
+    assert (decision.drafts, decision.reason) == ((), Reason.ORDER_UNKNOWN)
+
+
 def test_a_leg_that_nothing_happened_to_is_no_matter_of_foreign_positions() -> None:
     assert decide(make_goal("0", "0"), make_situation("0.5", owned=False)).reason is Reason.NOTHING_TO_DO
 

@@ -18,6 +18,7 @@ LOTS: Mapping[str, Decimal] = {"BTCUSDT": Decimal("0.1"), "ETHUSDT": Decimal("1.
 """The master's first position; all other sizes are shares of it."""
 SHARES = {"increase": "0.5", "reduce": "-0.4", "close": "-1", "flip": "-1.7"}
 EQUITY = "50000"
+LATE_S_MAX = 20.0
 LAG_MS_SHORT = 2_500
 """Reads that lag no more than this tell of a close before the opening after it is too old."""
 
@@ -133,7 +134,9 @@ def quietly(case: Case) -> tuple[Step, ...]:
     fields = {"account": FOLLOWER}
     match case.stream:
         case "late":
-            return (Step(at=0, act="fault", what={"kind": "DELAY_FRAME", "seconds": (2.0, 20.0), **fields}),)
+            return (
+                Step(at=0, act="fault", what={"kind": "DELAY_FRAME", "seconds": (2.0, LATE_S_MAX), **fields}),
+            )
         case "never":
             return (Step(at=0, act="fault", what={"kind": "DROP_FRAME", **fields}),)
         case "early":

@@ -16,7 +16,7 @@ from model.reasons import Reason
 from tests.simulation.run import DEAD_LINES_S, Outcome, Run, run_through
 from tests.simulation.schedule import Schedule
 from tests.simulation.step import LOTS, Step
-from tests.unknown_outcomes.case import Case, make_case, quietly
+from tests.unknown_outcomes.case import LATE_S_MAX, Case, make_case, quietly
 from tests.unknown_outcomes.stage import CaseStage
 from tests.unknown_outcomes.troubles import FOLLOWER
 from tests.unknown_outcomes.verdicts import Verdicts
@@ -173,9 +173,10 @@ class CaseRun(Run):
         self.violations += [f"sent twice: {it}" for it in world.sent_twice()]
 
     async def _settle_in(self) -> None:
-        """Wait out what openings rightly wait for: a dead line, a ban that named no time."""
-        is_dead = self.case.name in LEAVES_DEAD_LINES
-        await trio.sleep(self._stopped_s() or (DEAD_LINES_S if is_dead else ENDS_AFTER_S))
+        """Wait out what holds openings up rightly: a dead line, late frames, a ban that named no time."""
+        is_dead, is_late = self.case.name in LEAVES_DEAD_LINES, self.case.stream == "late"
+        waits_s = DEAD_LINES_S if is_dead else LATE_S_MAX if is_late else ENDS_AFTER_S
+        await trio.sleep(self._stopped_s() or waits_s)
 
     def _stopped_s(self) -> float:
         limited = any(step.what.get("kind") == "RATE_LIMIT" for step in self.case.trouble.meanwhile)
