@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/copytrader demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # Thousands of simulated runs, each from a seed of its own; one that fails prints how to repeat it. What the
 # tests leave out of their default run: whole trading histories (COPYTRADER_DATA names their folder). Then
