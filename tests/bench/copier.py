@@ -7,17 +7,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import trio
-from pykka import ActorDeadError
 
 from actors.bus import Bus, Gap
 from actors.events import CopyFinished, FollowerStateChanged, MasterStreamChanged
 from actors.ledger import LedgerDesk, LedgerKeeper
-from actors.messages import CrashNow, Describe, MasterStatus
+from actors.messages import Describe, MasterStatus
 from exchanges.clock import Clock, SystemClock
 from exchanges.network import TcpNetwork
 from exchanges.port import Venue
@@ -28,6 +27,7 @@ from model.ledger.journal import Journal
 from model.ledger.lease import make_lease
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
+from supervision.events import ActorCrashed
 from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.logs import start_logs
 from supervision.settings.endpoints import loopback_addresses
@@ -35,12 +35,10 @@ from supervision.settings.engine import LogSettings
 from supervision.venues import open_venue
 from tests.bench.accounts import MASTER, MASTER_EXCHANGE, credentials, followers
 from tests.bench.link import serve_commands
+from tests.bench.sickness import Sickness
 
 LOOK_EVERY_S = 0.001
 OPEN_FILES = 20_000
-
-
-CRASH_EVERY_S = 0.2
 
 
 class Copier:
@@ -78,8 +76,9 @@ class Copier:
         self._engine = Engine(
             parts, followers(count, mirror=mirror, exchange=exchange), report=self._bus.publish
         )
+        self._sickness = Sickness(self._engine.root)
         self._ready: set[str] = set()
-        self._copies = self._missed = 0
+        self._copies = self._missed = self._crashes = 0
         self._orderless: Counter[str] = Counter()
         self._finished_ns = self._live_ns = self._began_cpu_ns = self._began_transactions = 0
 
@@ -110,16 +109,18 @@ class Copier:
         return await trio.to_thread.run_sync(_resident)
 
     async def fall_ill(self, hangs: str, crashes: str) -> None:
-        """Let one follower's receive loop wait for ever, and another one crash again and again."""
-        stuck = self._engine.root._nodes[f"follower:{hangs}"]._life._actor  # type: ignore[attr-defined]
-        stuck.on_receive = _wait_for_ever
-        trio.lowlevel.spawn_system_task(self._crash_again, crashes)
+        """Let one follower's receive loop wait, and another one crash again and again."""
+        self._crashes = 0
+        self._sickness.begin(hangs=hangs, crashes=crashes)
 
-    async def _crash_again(self, name: str) -> None:
-        while True:
-            with suppress(ActorDeadError, KeyError):
-                self._engine.followers[name].tell(CrashNow("a drill"))
-            await trio.sleep(CRASH_EVERY_S)
+    async def get_well(self, crashes: str) -> int:
+        """Let both go on; return how often the one crashed."""
+        count = self._crashes
+        self._ready.discard(crashes)
+        await self._sickness.end(crashes=crashes)
+        while crashes not in self._ready:
+            await trio.sleep(LOOK_EVERY_S)
+        return count
 
     async def begin_outage(self) -> None:
         """Forget when the master's stream was last live."""
@@ -149,6 +150,8 @@ class Copier:
                 self._finished_ns = time.perf_counter_ns()
             case FollowerStateChanged(follower=name, state="ready"):
                 self._ready.add(name)
+            case ActorCrashed():
+                self._crashes += 1
             case MasterStreamChanged(live=True):
                 self._live_ns = time.perf_counter_ns()
             case int():
@@ -165,6 +168,7 @@ class Copier:
                 self.memory,
                 self.begin_outage,
                 self.fall_ill,
+                self.get_well,
                 self.reconciled,
             ),
         )
@@ -180,10 +184,6 @@ class Copier:
             await self._engine.stop()
             nursery.cancel_scope.cancel()
         self._store.close()
-
-
-async def _wait_for_ever(message: object) -> None:
-    await trio.sleep_forever()
 
 
 def _venue(exchange: str, port: int, clock: Clock) -> Venue:
