@@ -102,7 +102,7 @@ LEDGER_AWAY = _critical(
 FOLLOWER_QUARANTINED = _critical(
     "follower_quarantined",
     "{subject} is quarantined",
-    "It crashed too often. Nothing is copied for it but for a slow retry; nobody else is touched.",
+    "It crashed or hung too often. Nothing is copied for it but for a slow retry; nobody else is touched.",
     "See `copytrader tree` for the crash; `copytrader restart NAME` revives it.",
 )
 FOLLOWER_BARRED = _critical(
