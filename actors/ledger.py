@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 import attrs
 import trio
@@ -10,7 +11,7 @@ from actors.events import LedgerStateChanged, TroubleMet
 from actors.ledger_desk import LedgerDesk, Mode
 from actors.messages import AskedToCrash, CrashNow, Describe
 from actors.runtime import TrioActor
-from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable
+from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable, Store
 from model.ledger.lease import Lease
 
 __all__ = ["LedgerDesk", "LedgerKeeper", "LedgerStatus", "Mode"]
@@ -52,12 +53,13 @@ class LedgerKeeper(TrioActor):
         self._lease = lease
         self._publish = publish
         self._now_ms = now_ms
+        self._token = uuid4().hex
         self._held = False
         self._trouble = ""
 
     async def on_start(self) -> None:
         """Take the lease. Raises: LeaseTaken, LedgerUnreachable."""
-        await self._desk.read(lambda store: self._lease.acquire())
+        await self._desk.read(self._acquire)
         self._held = True
         await self._merge_journal()
         self.nursery.start_soon(self._check_for_ever)
@@ -90,7 +92,7 @@ class LedgerKeeper(TrioActor):
 
     async def _check(self) -> None:
         try:
-            self._held = await self._desk.read(lambda store: self._lease.still_held())
+            self._held = await self._desk.read(self._confirm)
         except LedgerUnreachable as error:
             # It must not end this actor: everybody else would be stopped, exits too, until it is back.
             self._held = False
@@ -104,7 +106,7 @@ class LedgerKeeper(TrioActor):
     async def _take_again(self) -> None:
         self._held = False
         try:
-            await self._desk.read(lambda store: self._lease.acquire())
+            await self._desk.read(self._acquire)
         except LeaseTaken as error:
             raise LeaseLost(str(error)) from error
         except LedgerUnreachable as error:
@@ -112,6 +114,17 @@ class LedgerKeeper(TrioActor):
         else:
             self._held = True
             self._tell("")
+
+    def _acquire(self, store: Store) -> None:
+        self._lease.acquire()
+        store.take_over(self._token)
+
+    def _confirm(self, store: Store) -> bool:
+        """Tell whether the lease is ours; then we are the one that writes, whoever was slow to leave."""
+        held = self._lease.still_held()
+        if held:
+            store.take_over(self._token)
+        return held
 
     async def _merge_journal(self) -> None:
         """Merge before anyone trusts the ledger's memory; what cannot be read is told (R18)."""

@@ -29,6 +29,10 @@ class SchemaNewer(LedgerError):
     """The ledger was written by a newer version, or by something else."""
 
 
+class LedgerTakenOver(LedgerUnreachable):
+    """Another engine writes the ledger now: what we ask for is not written."""
+
+
 class LeaseTaken(LedgerError):
     """Another engine holds the ledger (R12)."""
 

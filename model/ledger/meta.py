@@ -8,14 +8,30 @@ from peewee import fn
 
 from model.ledger.bulk import insert_rows
 from model.ledger.codec import dump_json, load_json
+from model.ledger.errors import LedgerTakenOver
 from model.ledger.tables import MetaRow
 
+ENGINE = "engine"
+"""Where the token of the engine is kept that writes the ledger."""
 _UPDATE = "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 def key_check_name(follower: str) -> str:
     """Return where the last verdict on a follower's key is kept."""
     return f"key_check:{follower}"
+
+
+def set_engine(connection: peewee.Database, token: str) -> None:
+    """Let the engine of this token be the one that writes."""
+    if read_meta(connection, ENGINE).get(ENGINE) != token:
+        write_meta(connection, {ENGINE: token})
+
+
+def check_engine(connection: peewee.Database, token: str) -> None:
+    """Refuse the transaction of any other engine. Raises: LedgerTakenOver."""
+    kept = MetaRow.select(MetaRow.value).where(MetaRow.key == ENGINE).tuples().execute(connection)
+    if [load_json(value) for (value,) in kept] != [token]:
+        raise LedgerTakenOver("another engine writes the ledger now")
 
 
 def read_meta(connection: peewee.Database, prefix: str) -> dict[str, Any]:

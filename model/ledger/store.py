@@ -43,6 +43,7 @@ class Store:
 
     def __init__(self, database: LedgerDatabase) -> None:
         self.database = database
+        self._token: str | None = None
 
     def unit(self, *, write: bool = True) -> AbstractContextManager[peewee.Database]:
         """Open a unit of work: the calls inside share one connection and one transaction."""
@@ -52,9 +53,24 @@ class Store:
         """Close the pool."""
         self.database.close()
 
-    def write(self, batch: WriteBatch, *, now_ms: int) -> list[ClaimAnswer]:
-        """Write everything in one transaction; return the claims' answers, in their order."""
+    def take_over(self, token: str) -> None:
+        """Be the engine that writes: from now on batches of every other one are refused (R12).
+
+        For who holds the lease. One that lost it, to a restart of the server say, needs a few seconds to
+        notice, and must not claim meanwhile what another has taken over. ``token`` is nobody else's.
+        """
         with self.unit() as connection:
+            meta.set_engine(connection, token)
+        self._token = token
+
+    def write(self, batch: WriteBatch, *, now_ms: int) -> list[ClaimAnswer]:
+        """Write everything in one transaction; return the claims' answers, in their order.
+
+        Raises: LedgerTakenOver when another engine has taken over since.
+        """
+        with self.unit() as connection:
+            if self._token is not None:
+                meta.check_engine(connection, self._token)
             if batch.changes:
                 claiming.remember_changes(connection, batch.changes)
             answers: list[ClaimAnswer] = []

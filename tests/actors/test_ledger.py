@@ -9,7 +9,8 @@ import trio
 from actors.events import LedgerStateChanged, TroubleMet
 from actors.ledger import LedgerDesk, LedgerKeeper, LedgerStatus, Mode
 from actors.messages import AskedToCrash, CrashNow, Describe
-from model.ledger import LeaseLost, LeaseTaken, LedgerUnreachable, Purged, Store
+from model.copy import ClaimAnswer
+from model.ledger import LeaseLost, LeaseTaken, LedgerTakenOver, LedgerUnreachable, Purged, Store
 from model.ledger.journal import Journal
 from tests.model.ledger.factories import NOW_MS, make_change, make_claim
 
@@ -136,6 +137,20 @@ async def test_a_lease_that_another_engine_took_ends_it(
 
     with pytest.raises(LeaseLost, match="pid 8"):
         await keeper._check()
+
+
+async def test_whoever_holds_the_lease_writes(
+    keeper: LedgerKeeper, memory: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Another that was slow to see its lease go may have called itself the one that writes."""
+    await keeper.on_start()
+    memory.put_meta({"engine": "another's"})
+    with pytest.raises(LedgerTakenOver):
+        memory.claim([make_claim()], now_ms=NOW_MS)
+
+    await trio.sleep(6)
+
+    assert memory.claim([make_claim()], now_ms=NOW_MS) == [ClaimAnswer.NEW]
 
 
 async def test_what_was_kept_locally_is_in_the_ledger_before_anyone_starts(

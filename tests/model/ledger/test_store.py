@@ -1,11 +1,12 @@
 """Claims, outcomes and reading back, on both databases."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from model.copy import ClaimAnswer, CopyState
-from model.ledger.errors import LedgerRefused, UnknownCopy
+from model.ledger.errors import LedgerRefused, LedgerTakenOver, UnknownCopy
 from model.ledger.store import Store, WriteBatch
 from model.leg import Leg
 from model.order import OrderState, make_copy_id
@@ -250,6 +251,24 @@ def test_what_the_database_cannot_take_is_refused_and_nothing_is_written(store: 
         store.claim([make_claim(), poison], now_ms=NOW_MS)
 
     assert store.copies() == []
+
+
+def test_an_engine_writes_nothing_after_another_has_taken_over(
+    store: Store, ledger_url: str, make_store: Callable[[str], Store]
+) -> None:
+    """Until it noticed, both claimed: what one had in flight the other's sizes did not know."""
+    successor = make_store(ledger_url)
+    store.take_over("first")
+    store.claim([make_claim("alice")], now_ms=NOW_MS)
+    successor.take_over("second")
+
+    with pytest.raises(LedgerTakenOver):
+        store.claim([make_claim("bob")], now_ms=NOW_MS)
+
+    assert successor.claim([make_claim("carol")], now_ms=NOW_MS) == [ClaimAnswer.NEW]
+    assert {copy.follower for copy in store.copies()} == {"alice", "carol"}
+    store.take_over("first")
+    assert store.claim([make_claim("bob")], now_ms=NOW_MS) == [ClaimAnswer.NEW]
 
 
 def test_meta_is_kept_by_key(store: Store) -> None:
