@@ -7,6 +7,7 @@ has them, and with the ledger's file as another process would read it.
 import sqlite3
 from collections import deque
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from model.settings import FollowerMode, SizingMode
 from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
+from tests.simulation.unheard import UnheardLegs
 from tests.world import MASTER, Cast, World
 
 ORDER_LIFE_S = 3.0
@@ -80,6 +82,7 @@ class Books:
     _modes: dict[str, tuple[float, FollowerMode]] = attrs.field(factory=dict)
     _names: dict[str, str] = attrs.field(factory=dict)
     """The master's name of any venue's symbol."""
+    _unheard: UnheardLegs = attrs.field(factory=partial(UnheardLegs, MASTER))
     _reader: sqlite3.Connection | None = None
 
     def watch(self) -> None:
@@ -88,6 +91,7 @@ class Books:
             house.core.ledger = WatchedLedger(self._arrived)
             house.core.subscribe(self._heard)
             self._names.update({house.own_symbol(symbol): symbol for symbol in SYMBOLS})
+        self._unheard.watch(self.venue.faults)
         self._note()
 
     @property
@@ -175,6 +179,8 @@ class Books:
                 self._peaks.pop(key, None)
             elif peak is None or abs(leg.size) > abs(peak[0]) or (leg.size > 0) != (peak[0] > 0):
                 self._peaks[key] = leg.size, self.venue.margin(MASTER, leg).initial
+            if leg.position_idx:
+                self._unheard.note(leg.symbol, leg.position_idx, leg.size)
 
     def _note(self) -> None:
         now = trio.current_time()
@@ -192,6 +198,16 @@ class Books:
         while len(history) > 1 and history[1][0] < since:
             history.popleft()
         return [ideal for _, ideal in history]
+
+    def _nets(self, name: str, symbol: str) -> list[Decimal]:
+        """Return the ideals of a one-way leg that lacks a change of one of the master's two legs."""
+        nets = self._unheard.nets(symbol)
+        if not nets:
+            return []
+        member = next(it for it in self.cast if it.name == name)
+        leg = self.venue.account(MASTER).legs(symbol)[0]
+        scale = self._scale(member, leg, known=False)  # the same for both: at fixed margin no leg is one-way
+        return [net * scale for net in nets]
 
     # What arrives
 
@@ -251,6 +267,8 @@ class Books:
         intent, account = row.intent, self.world.account(row.account)
         sign, symbol = intent.side.sign, self._names[intent.symbol]
         ideals = self.recent((row.account, symbol, intent.position_idx))
+        if not intent.position_idx:
+            ideals += self._nets(row.account, symbol)
         wanted = max((sign * ideal for ideal in ideals), default=ZERO)
         wanted *= PAID_OUT_MAX if row.account in self.paid_out else 1
         if wanted <= 0:
