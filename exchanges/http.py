@@ -116,6 +116,7 @@ class HttpClient:
         finally:
             with trio.move_on_after(CLOSE_S, shield=True):
                 await response.aclose()
+            response.stream = httpx.ByteStream(b"")  # it leads back: only the collector would free both
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
