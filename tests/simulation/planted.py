@@ -23,7 +23,6 @@ from actors.pairing import Pairing
 from actors.placing import Placing
 from actors.runtime.mailbox import Mailbox
 from exchanges.errors import Refusal
-from model.account_view import AccountView
 from model.copy import ClaimAnswer
 from model.ledger import LedgerUnreachable
 from model.order import OrderState
@@ -93,18 +92,6 @@ def ignore_seq() -> Iterator[None]:
         mock.patch.object(model.leg_book, "_is_before", return_value=False),
         mock.patch.object(model.account_view, "_older", return_value=False),
     ):
-        yield
-
-
-@_bug
-def trust_a_stale_snapshot() -> Iterator[None]:
-    """What was read is believed whatever the stream has told since it was asked for."""
-    is_outdated = AccountView._is_outdated
-
-    def outdated(self: AccountView, row: Any, asked_at: float | None) -> bool:
-        return asked_at is None and is_outdated(self, row, asked_at)
-
-    with mock.patch.object(AccountView, "_is_outdated", outdated):
         yield
 
 

@@ -12,7 +12,6 @@ FOUND_BY: dict[str, tuple[int, tuple[str, ...]]] = {
     "a_lost_answer_is_a_refusal": (0, ("lose_answer",)),
     "forget_a_reduction": (12, ("error_before", "outage", "rate_limit")),
     "ignore_seq": (47, ("frames",)),
-    "trust_a_stale_snapshot": (22, ("slow", "frames")),
     "float_in_sizing": (0, ()),
     "lose_the_inbox": (0, ("crash",)),
     "reductions_may_flip": (0, ("frames", "partial")),
@@ -25,8 +24,6 @@ FOUND_BY: dict[str, tuple[int, tuple[str, ...]]] = {
     "a_part_counts_as_the_whole": (0, ("partial", "thin")),
 }
 """The first seed to try, and the kinds of fault that its schedule is drawn from; none named: all."""
-VENUES = {"trust_a_stale_snapshot": "binance"}
-"""Where the followers are, if not on Bybit: there reads lag behind what the stream has told."""
 SEEDS = 40
 """So many are tried from there on: any change of the engine moves what happens when."""
 
@@ -39,8 +36,7 @@ def test_every_bug_has_its_seed() -> None:
 @pytest.mark.filterwarnings("ignore")  # what is broken on purpose may end badly
 def test_a_planted_bug_is_found(bug: str) -> None:
     first, kinds = FOUND_BY[bug]
-    venue = VENUES.get(bug, "bybit")
-    schedules = (make_schedule(first + more, kinds or tuple(FAULTS), venue=venue) for more in range(SEEDS))
+    schedules = (make_schedule(first + more, kinds or tuple(FAULTS)) for more in range(SEEDS))
 
     found_by = next((schedule for schedule in schedules if _violates(schedule, bug)), None)
 
