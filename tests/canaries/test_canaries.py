@@ -15,7 +15,7 @@ from tests.canaries.world import (
     ENVIRONMENT,
     World,
     call,
-    free_port,
+    held_port,
     page,
     processes,
     running_engine,
@@ -43,8 +43,9 @@ READS = ("status", "health", "tree", "positions", "copies", "followers.list")
 @pytest.mark.timeout(240)
 @pytest.mark.postgres
 def test_no_secret_comes_out_of_an_engine_anywhere(tmp_path: Path, postgres_url: str) -> None:
-    with echo_venue() as echo:
-        world = World(tmp_path / "world", with_password(postgres_url), echo.server_address[1])
+    with echo_venue() as echo, held_port() as port:
+        ledger = with_password(postgres_url)
+        world = World(tmp_path / "world", ledger, echo_port=echo.server_address[1], metrics_port=port)
         world.planted |= TOLD
         with running_sandbox(world):
             world.write()
@@ -126,9 +127,10 @@ def fail_in_every_way(world: World) -> None:
     config = world.directory / "copytrader.toml"
     right = config.read_text()
     there = urlsplit(world.ledger)
-    away = f"postgresql://postgres:env:CANARY_DB_PASSWORD@127.0.0.1:{free_port()}{there.path}"
-    config.write_text(right.replace(world.ledger, away))
-    world.run("run", status=69)
+    with held_port() as port:
+        away = f"postgresql://postgres:env:CANARY_DB_PASSWORD@127.0.0.1:{port}{there.path}"
+        config.write_text(right.replace(world.ledger, away))
+        world.run("run", status=69)
     config.write_text(right.replace('"file:keys/master.api_key"', f'"{world.planted["master.api_key"]}"'))
     world.run("run", status=78)
     config.write_text(right.replace("env:CANARY_TELEGRAM", ENVIRONMENT["CANARY_TELEGRAM"]))

@@ -35,10 +35,10 @@ ENVIRONMENT = {
 class World:
     """Where everything is, what was planted, and every text that came out."""
 
-    def __init__(self, directory: Path, ledger: str, echo_port: int) -> None:
+    def __init__(self, directory: Path, ledger: str, *, echo_port: int, metrics_port: int) -> None:
         self.directory = directory
         self.ledger = ledger
-        self.metrics_port = free_port()
+        self.metrics_port = metrics_port
         self.echo_port = echo_port
         self.planted = dict(ENVIRONMENT)
         self.said: dict[str, str] = {}
@@ -109,11 +109,14 @@ urls = ["tgram://env:CANARY_TELEGRAM/1234", "json://user:env:CANARY_WEBHOOK@{ech
             )
 
 
-def free_port() -> int:
+@contextmanager
+def held_port() -> Iterator[int]:
+    """Yield a port on which nobody listens and that nobody else is given; one of ours may listen there."""
     with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
-        return port
+        yield port
 
 
 def until(what: Callable[[], Any], *, within_s: float = WAIT_S) -> Any:
