@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from model.ledger.store import Store, open_store
 from tests.postgres import TEMPLATE, create_database, drop_database, empty_ledger, running_postgres
 
 _NUMBERS = itertools.count()
+FOLDER_CHARACTERS = 12
 
 # For mutants: the same few examples each time, and what fails need not be made smaller.
 hypothesis_settings.register_profile(
@@ -31,6 +33,15 @@ hypothesis_settings.register_profile(
 def money_context() -> None:
     """Every test computes in the context in which the engine computes (R6)."""
     use_money_context()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of this test's own, in place of pytest's.
+
+    Its name is short: a socket's path may have 107 bytes, and the user's and the worker's name are in it.
+    """
+    return tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:FOLDER_CHARACTERS])
 
 
 @pytest.fixture(scope="session")
