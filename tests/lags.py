@@ -8,6 +8,7 @@ import attrs
 import trio
 
 LOOK_EVERY_S = 0.02
+LATE_S = 0.5
 MOVES_MAX = 2_000
 
 
@@ -28,6 +29,7 @@ class Lags:
     look: Callable[[], Iterable[Held]]
     longest_s: float = 0.0
     longest_of: str = ""
+    _looked_at: float | None = None
     _called: dict[Hashable, deque[tuple[float, Decimal]]] = attrs.field(factory=dict)
     """What the master's size has called for, and since when."""
 
@@ -43,6 +45,8 @@ class Lags:
 
     def _look(self) -> None:
         now = trio.current_time()
+        late_s = 0.0 if self._looked_at is None else now - self._looked_at - LOOK_EVERY_S
+        self._looked_at = now
         for held in self.look():
             called = self._called.setdefault(held.key, deque(maxlen=MOVES_MAX))
             if not called or called[-1][1] != held.ideal:
@@ -51,6 +55,8 @@ class Lags:
             if lag_s > self.longest_s:
                 self.longest_s = lag_s
                 self.longest_of = f"{held.key} had {held.size} for {lag_s:.2f} s where {held.ideal} is right"
+                if late_s > LATE_S:  # then so did the venues, which live in this process
+                    self.longest_of += f"; whoever looks stood still for {late_s:.2f} s before"
 
 
 def _lag_s(called: deque[tuple[float, Decimal]], held: Held, now: float) -> float:
