@@ -61,6 +61,8 @@ class Copying:
         )
         self._placing = Placing(desk, lane, self.record)
         self._waits = 0
+        self._mail_at = trio.current_time()
+        """When a newer change could have overtaken this one last."""
 
     async def run(self) -> None:
         """Answer the change; raises Interrupted when the copy stays open."""
@@ -144,7 +146,7 @@ class Copying:
                 await self._desk.read_symbol(symbol)
             except ExchangeError as error:
                 self.record.trouble(str(error))
-                await self._lane.pause(wait_s)
+                await self._pause(wait_s)
                 wait_s = min(RETRY_S_MAX, wait_s * 2)
                 continue
             return self._desk.view.mode(symbol) or PositionMode.ONE_WAY
@@ -153,12 +155,10 @@ class Copying:
         """Send what brings one leg to its goal, until it is there or must not go there."""
         wait_s = RETRY_S_BASE
         while True:
-            began = trio.current_time()
             situation = await self._observe(goal)
-            if goal.adds and trio.current_time() - began > READ_S_LONG:
-                await self._lane.pause(
-                    MAIL_S
-                )  # a dead line may have taken half a minute: newer changes first
+            if goal.adds and trio.current_time() - self._mail_at > READ_S_LONG:
+                # A dead line may have taken half a minute, here or before: newer changes first.
+                await self._pause(MAIL_S)
                 situation = await self._observe(goal)
             decision = decide(goal, situation)
             if decision.drafts and situation.settings.dry_run:
@@ -194,8 +194,12 @@ class Copying:
             if self._desk.stopping:
                 raise Interrupted
             self._waits += 1
-            await self._lane.pause(max(wait_s, self._placing.retry_after_s))
+            await self._pause(max(wait_s, self._placing.retry_after_s))
             wait_s = min(RETRY_S_MAX, wait_s * 2)
+
+    async def _pause(self, seconds: float) -> None:
+        await self._lane.pause(seconds)
+        self._mail_at = trio.current_time()
 
     def _leave_done(self, goal: Goal, decision: Decision) -> None:
         """Note a leg whose orders are done; one that was shrunk to the margin is where it is (R10)."""

@@ -127,6 +127,7 @@ class Follower(TrioActor):
         """Leave a change in the mailbox, where newer ones replace it, until its symbol is free."""
         if not isinstance(message, MasterChanged):
             return True
+        self._newest.hear(message)  # it may wait for long: a net is of what the master holds now
         if not self._prepared or self._desk.stopping:
             return False
         if not self._desk.may_send():

@@ -14,9 +14,9 @@ class NewestChanges:
         self._heard: dict[Leg, tuple[int, Change]] = {}
 
     def hear(self, message: MasterChanged) -> None:
-        """Take what a message tells of its own leg and of the symbol's others."""
+        """Take what a message tells of its own leg and of the symbol's others; it may be told again."""
         for heard in (message.change, *message.others):
-            if message.told > self._heard.get(heard.leg, (-1, heard))[0]:
+            if message.told >= self._heard.get(heard.leg, (-1, heard))[0]:
                 self._heard[heard.leg] = message.told, heard
 
     def of(self, leg: Leg) -> tuple[int, Change]:

@@ -8,11 +8,13 @@ import trio
 from trio.testing import MockClock
 
 from actors.ledger_desk import LedgerDesk
+from actors.messages import SetMode
 from exchanges.sandbox import FaultKind, LedgerRow
 from model.copy import Claim, ClaimAnswer, CopyState
 from model.ledger import LedgerUnreachable
 from model.leg import Side
 from model.reasons import Reason
+from model.settings import FollowerMode
 from tests.houses import VENUES
 from tests.simulation.books import WatchedLedger
 from tests.simulation.outage import Outage
@@ -232,3 +234,42 @@ async def test_a_clock_that_stepped_back_hides_no_position(tmp_path: Path, autoj
         await trio.sleep(8)
 
         assert world.size("alice") == 0
+
+
+async def test_no_opening_leaves_after_a_long_read_when_the_master_has_turned(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The first read of a symbol took long; what had come meanwhile was not looked at."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
+        world.trade("BTCUSDT", "0.2")
+        await trio.sleep(1)
+        world.venue.faults.add(
+            FaultKind.DELAY_ANSWER, account="alice", endpoint="/v5/position/list", seconds=10.0, count=1
+        )
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
+        await trio.sleep(5)
+        world.close("BTCUSDT")
+        await trio.sleep(60)
+        opening, *_ = world.copies("alice")
+
+        assert not [row for row in world.venue.ledger if row.account == "alice"]
+        assert opening.reason is Reason.SUPERSEDED
+
+
+async def test_a_net_after_a_pause_is_of_every_change_that_waited(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The first change that was taken opened a side that the second, waiting too, had made wrong."""
+    async with open_world(tmp_path, Cast(), master_hedges=["BTCUSDT"]) as world:
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
+        world.trade("BTCUSDT", "-0.2", position_idx=2)
+        await trio.sleep(1)
+        world.trade("BTCUSDT", "0.3", position_idx=1)
+        await trio.sleep(5)
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
+        await world.settled()
+        sides = [row.intent.side for row in world.venue.ledger if row.account == "alice"]
+
+        assert set(sides) == {Side.BUY}
+        assert world.size("alice") == D("0.1")
