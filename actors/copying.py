@@ -104,7 +104,7 @@ class Copying:
             follower=desk.settings.name,
             change=change,
             client_order_id=make_client_order_id(desk.settings.name, change.change_id, 0, 0),
-            superseded=self._message.superseded,
+            superseded=desk.unanswered.before(self._message),
             claimed_at_ms=desk.clock.wall_ms(),
         )
         try:
@@ -117,6 +117,7 @@ class Copying:
             self.record.undurable_claim = claim
             desk.note_claim(self.record.copy_id)
             return ClaimAnswer.NEW
+        desk.unanswered.answered((*claim.superseded, change))
         self.record.claimed_at_ms = desk.clock.wall_ms()
         if answer is ClaimAnswer.NEW:
             desk.note_claim(self.record.copy_id)

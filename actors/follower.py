@@ -228,12 +228,14 @@ class Follower(TrioActor):
         self._watch_mark(symbol)
         lane = self._lanes.running.get(symbol)
         if lane is not None:
+            self._desk.unanswered.take(message)
             lane.interrupt(message)
             return
         if change.change_id not in self._interrupted.records and self._acted_on(message, symbol):
             for mend in late_joins(self._desk, message, symbol):
                 self._mend(mend)
             return
+        self._desk.unanswered.take(message)
         self._lanes.open(symbol, message)
 
     def _watch_mark(self, symbol: str) -> None:
@@ -250,7 +252,8 @@ class Follower(TrioActor):
         held = [h for leg, h in self._desk.holdings.items() if leg.symbol == symbol]
         if any(holding.change_id == change.change_id for holding in held):
             return True
-        return not held and not change.size_after and not message.superseded and change.caught_up
+        missed = message.superseded or self._desk.unanswered.has(change.leg)
+        return not held and not change.size_after and not missed and change.caught_up
 
     def _lane_closed(self, symbol: str) -> None:
         self._account.see(self._desk.view.rows_of(symbol))

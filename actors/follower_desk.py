@@ -12,6 +12,7 @@ from actors.bus import Bus
 from actors.events import FollowerStateChanged, RiskLimitBreached
 from actors.ledger_desk import LedgerDesk
 from actors.symbol_desk import SymbolDesk
+from actors.unanswered import Unanswered
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway
@@ -65,6 +66,8 @@ class FollowerDesk:
     """Since when this engine runs, by the wall clock."""
     key: KeyStanding = attrs.field(factory=KeyStanding)
     view: AccountView = attrs.field(factory=AccountView)
+    unanswered: Unanswered = attrs.field(factory=Unanswered)
+    """Of all lives of the follower."""
     holdings: dict[Leg, Holding] = attrs.field(factory=dict)
     reports: dict[str, OrderReport] = attrs.field(factory=dict)
     """What the stream said of the orders in ``awaited``."""

@@ -24,6 +24,7 @@ from actors.messages import ChangeSettings, Drain, FollowerReady
 from actors.pairing import Pairing, PairingPorts
 from actors.runtime import Address, TrioActor
 from actors.symbol_desk import SymbolDesk
+from actors.unanswered import Unanswered
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.errors import RequestRejected
@@ -97,6 +98,7 @@ class Engine:
         self._addresses: dict[str, Address] = {}
         self._barred: dict[str, str] = {}
         self._added_at: dict[str, float] = {}
+        self._unanswered: dict[str, Unanswered] = {}
         self._edge_children: tuple[EdgeChild, ...] = ()
         self._edge: Supervisor | None = None
         self._nursery: trio.Nursery | None = None
@@ -302,6 +304,7 @@ class Engine:
         await self._root.stop_child(follower_group(name))
         self._accounts.pop(name, None)
         self._added_at.pop(name, None)
+        self._unanswered.pop(name, None)
         gateway = self._gateways.pop(name, None)
         if gateway is not None:
             with trio.move_on_after(CLOSE_S):
@@ -406,6 +409,7 @@ class Engine:
             max_open_age_s=self.parts.max_open_age_s,
             symbols=self._symbols[settings.exchange],
             mode_moved=partial(self._mode_moved, name),
+            unanswered=self._unanswered.setdefault(name, Unanswered()),
             key_mark=self._accounts[name].key_mark,
             engine_began_ms=self._began_ms,
         )

@@ -1,0 +1,72 @@
+"""What a follower had in hand when it crashed ends with an outcome all the same (R2, R17)."""
+
+from pathlib import Path
+
+import trio
+import trio.lowlevel
+from trio.testing import MockClock
+
+from actors.ledger_desk import LedgerDesk
+from actors.messages import CrashNow
+from model.copy import Claim, ClaimAnswer, CopyState
+from tests.world import Cast, open_world
+
+COMMIT_S = 0.5
+
+
+class SlowClaims(LedgerDesk):
+    """A desk whose commits take long enough to crash in."""
+
+    async def claim(self, claim: Claim) -> ClaimAnswer:
+        """Take the time, then claim."""
+        await trio.sleep(COMMIT_S)
+        return await super().claim(claim)
+
+
+async def test_what_was_in_hand_at_a_crash_is_superseded_by_what_came_after(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It had no outcome, ever: nobody was told of it again, for the master had moved on."""
+    async with open_world(tmp_path, Cast(), make_desk=SlowClaims) as world:
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(COMMIT_S / 2)
+        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await trio.lowlevel.checkpoint()
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(5)
+        await world.settled()
+
+        oldest, newest = world.copies("alice")
+        assert (oldest.state, oldest.superseded_by) == (CopyState.SUPERSEDED, newest.change_id)
+        assert newest.state is CopyState.APPLIED
+        assert str(world.size("alice")) == "0.2"
+
+
+async def test_what_was_in_hand_at_a_crash_is_told_again_where_it_is_the_newest(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast(), make_desk=SlowClaims) as world:
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(COMMIT_S / 2)
+        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await trio.sleep(5)
+        await world.settled()
+
+        (copy,) = world.copies("alice")
+        assert copy.state is CopyState.APPLIED
+
+
+async def test_an_episode_that_began_and_ended_around_a_crash_has_outcomes(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast(), make_desk=SlowClaims) as world:
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(COMMIT_S / 2)
+        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await trio.lowlevel.checkpoint()
+        world.close("BTCUSDT")
+        await trio.sleep(5)
+        await world.settled()
+
+        assert [copy.state for copy in world.copies("alice")] == [CopyState.SUPERSEDED, CopyState.SKIPPED]
+        assert not world.size("alice")
