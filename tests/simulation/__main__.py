@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from tests.houses import VENUES
 from tests.simulation.faults import FAULTS
@@ -22,8 +23,15 @@ def main() -> int:
     options = _options()
     venues = EVERY_VENUE if options.venue == "all" else (options.venue,)
     seeds = [*options.seed, *range(options.first, options.first + options.seeds)]
+    histories = [str(it) for path in options.history for it in _files(path)] or [""]
     jobs = [
-        Job(venues[number % len(venues)], seed, tuple(options.faults), tuple(options.hands))
+        Job(
+            venues[number % len(venues)],
+            seed,
+            tuple(options.faults),
+            tuple(options.hands),
+            histories[number % len(histories)],
+        )
         for number, seed in enumerate(seeds)
     ]
     failed = _tell(_first_runs(jobs, options), len(jobs), options.digest)
@@ -46,12 +54,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--hands", nargs="*", choices=sorted(HANDS), default=tuple(HANDS), help="of people and markets"
     )
+    parser.add_argument(
+        "--history", nargs="*", type=Path, default=(), help="trade like who is in these files or folders"
+    )
     parser.add_argument("--jobs", type=int, default=0, help="run in so many processes")
     parser.add_argument("--twice", action="store_true", help="compare each run with one in another process")
     parser.add_argument("--show", action="store_true", help="print the schedule")
     parser.add_argument("--tell", action="store_true", help="print everything that happens")
     parser.add_argument("--digest", action="store_true", help="print what identifies each run")
     return parser.parse_args()
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.json.gz")) if path.is_dir() else [path]
 
 
 def _first_runs(jobs: list[Job], options: argparse.Namespace) -> Iterator[Result]:

@@ -21,6 +21,8 @@ class Job:
     seed: int
     faults: tuple[str, ...]
     hands: tuple[str, ...]
+    history: str = ""
+    """The file whose trader the master trades like."""
 
     @property
     def command(self) -> str:
@@ -28,6 +30,8 @@ class Job:
         kinds = "" if self.faults == tuple(FAULTS) else f" --faults {' '.join(self.faults)}"
         if self.hands != tuple(HANDS):
             kinds += f" --hands {' '.join(self.hands)}"
+        if self.history:
+            kinds += f" --history {self.history}"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
 
 
@@ -42,7 +46,7 @@ class Result:
 
 def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
     """Run one."""
-    schedule = make_schedule(job.seed, job.faults, hands=job.hands, venue=job.venue)
+    schedule = make_schedule(job.seed, job.faults, hands=job.hands, venue=job.venue, history=job.history)
     if show:
         print(schedule)
     outcome = simulate(schedule, tell=tell)

@@ -16,6 +16,7 @@ from model.settings import Sizing, SizingMode
 from tests.simulation.dialects import HEDGING, translated
 from tests.simulation.faults import FAULTS
 from tests.simulation.hands import HANDS
+from tests.simulation.histories import history_of, trades_of
 from tests.simulation.step import LOTS, SYMBOLS, Step
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror
 
@@ -52,19 +53,24 @@ def make_schedule(
     *,
     hands: Collection[str] = (),
     venue: str = "bybit",
+    history: str = "",
 ) -> Schedule:
-    """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from."""
+    """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from.
+
+    ``history`` names the file whose trader the master trades like; "": it is made up.
+    """
     chance = random.Random(seed)
     hedged = tuple(symbol for symbol in SYMBOLS[:2] if chance.random() < 0.4)
     cast = tuple(_member(chance, name) for name in NAMES[: chance.choice((1, 2, 2, 3))])
-    if venue not in HEDGING:  # who cannot keep legs apart follows a master that does not
+    if venue not in HEDGING or history:  # who cannot keep legs apart follows a master that does not
         hedged, cast = (), tuple(attrs.evolve(it, hedge=False) for it in cast)
     cast = tuple(attrs.evolve(it, venue=venue) for it in cast)
     length = chance.choice((8.0, 15.0, 30.0, 60.0))
-    steps = _trades(chance, hedged, length)
+    steps = trades_of(chance, history_of(history), length) if history else _trades(chance, hedged, length)
     if any(member.settings["sizing"].mode is SizingMode.FIXED_MARGIN for member in cast):
         steps = [_at_one_leverage(step) for step in steps]
-    steps += _moves(chance, length)
+    if not history:  # there prices move with the trades
+        steps += _moves(chance, length)
     steps += _faults(chance, length, tuple(it.name for it in cast), faults)
     if hands:
         steps += _hands(random.Random(f"{seed} hands"), length, tuple(it.name for it in cast), hands)
