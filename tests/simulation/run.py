@@ -24,6 +24,7 @@ from model.amounts import use_money_context
 from tests.simulation.books import Books
 from tests.simulation.outage import Outage
 from tests.simulation.schedule import MASTER_EQUITY, Schedule, make_schedule
+from tests.simulation.secrecy import Secrecy
 from tests.simulation.stage import AT_ONCE, Stage
 from tests.simulation.step import LOTS
 from tests.simulation.story import Story, tell_copies
@@ -124,8 +125,11 @@ class Run:
             self.violations = self.books.violations
             if self._tell:
                 world.events = Story()
+            secrecy = Secrecy()
             try:
-                await self._go_through(world)
+                with secrecy.listen():
+                    await self._go_through(world)
+                self.violations += secrecy.leaks(world, self._directory)
             finally:
                 self._write_log(world)
                 self.books.close()
