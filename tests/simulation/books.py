@@ -73,6 +73,8 @@ class Books:
     """The coarsest that any venue has had of each symbol."""
     traded: frozenset[str] = frozenset(SYMBOLS)
     """What the master trades in this run."""
+    most: dict[LegKey, Decimal] = attrs.field(factory=dict)
+    """The largest ideal since a leg was flat or on the other side."""
     touched: set[LegKey] = attrs.field(factory=set)
     """Legs that somebody else has moved."""
     paid_out: set[str] = attrs.field(factory=set)
@@ -187,7 +189,10 @@ class Books:
         for member, symbol, idx in self.legs():
             known, unknown = (self.ideal(member, symbol, idx, known=it) for it in (True, False))
             ideal = max(known, unknown, key=abs)
-            history = self._ideals.setdefault((member.name, symbol, idx), deque())
+            key = member.name, symbol, idx
+            most = self.most.get(key, ZERO)
+            self.most[key] = ideal if ideal * most <= 0 else max(ideal, most, key=abs)
+            history = self._ideals.setdefault(key, deque())
             if not history or history[-1][1] != ideal:
                 history.append((now, ideal))
 

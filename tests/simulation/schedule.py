@@ -37,6 +37,8 @@ class Schedule:
     heals_at: float
     venue: str = "bybit"
     """Where all followers are; the master is on Bybit always."""
+    history: str = ""
+    """Whose trades they are; prices move as theirs did, and what is held grows and shrinks in worth."""
 
     def __str__(self) -> str:
         cast = ", ".join(
@@ -75,7 +77,15 @@ def make_schedule(
     if hands:
         steps += _hands(random.Random(f"{seed} hands"), length, tuple(it.name for it in cast), hands)
     ordered = tuple(sorted((translated(step, venue) for step in steps), key=lambda step: step.at))
-    return Schedule(seed=seed, cast=cast, hedged=hedged, steps=ordered, heals_at=length + 1.0, venue=venue)
+    return Schedule(
+        seed=seed,
+        cast=cast,
+        hedged=hedged,
+        steps=ordered,
+        heals_at=length + 1.0,
+        venue=venue,
+        history=history,
+    )
 
 
 def _member(chance: random.Random, name: str) -> Cast:

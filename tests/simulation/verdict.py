@@ -71,8 +71,10 @@ class Verdict:
             if (member.name, symbol, idx) in self._books.touched:
                 continue  # somebody else's hand wins until the master's next change (R15)
             most = self._books.ideal(member, symbol, idx, known=False)
+            if self._schedule.history:
+                most = max(most, self._books.most[member.name, symbol, idx], key=abs)
             dust = self._dust(member, symbol)
-            if not self._was_richer(member.name) and abs(size) > (
+            if member.name not in self._books.paid_out and abs(size) > (
                 max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust
             ):
                 why.append(f"{where}, more than {ideal}")
@@ -117,7 +119,7 @@ class Verdict:
 
     def _was_richer(self, name: str) -> bool:
         """Tell whether positions may be of an equity that was larger: an increase takes nothing off."""
-        return name in self._books.paid_out
+        return name in self._books.paid_out or bool(self._schedule.history)
 
     def _was_away(self) -> bool:
         """Tell whether a peak may have passed unheard: the engine was away, or deaf to the master."""
