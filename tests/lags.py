@@ -7,6 +7,10 @@ from decimal import Decimal
 import attrs
 import trio
 
+from exchanges.sandbox.events import Executed, VenueEvent
+from exchanges.sandbox.venue import SandboxVenue
+from tests.world import MASTER
+
 LOOK_EVERY_S = 0.02
 LATE_S = 0.5
 MOVES_MAX = 2_000
@@ -33,6 +37,10 @@ class Lags:
     _called: dict[Hashable, deque[tuple[float, Decimal]]] = attrs.field(factory=dict)
     """What the master's size has called for, and since when."""
 
+    def watch(self, venue: SandboxVenue) -> None:
+        """Look at each move of the master there: what it calls for may last shorter than a look apart."""
+        venue.subscribe(self._hear)
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
@@ -42,6 +50,10 @@ class Lags:
     def begin(self) -> None:
         """Forget the longest lag so far."""
         self.longest_s, self.longest_of = 0.0, ""
+
+    def _hear(self, event: VenueEvent) -> None:
+        if isinstance(event, Executed) and event.account.name == MASTER:
+            self._look()
 
     def _look(self) -> None:
         now = trio.current_time()

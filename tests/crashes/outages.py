@@ -145,6 +145,7 @@ async def outage_day(
     claims = ClaimWatch(town, database.url)
     claims.watch()
     lags = Lags(lambda: held(town))
+    lags.watch(town.houses[0].core)
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_town, town, database.url)
         await command(town, "followers", "apply", str(directory / "followers.toml"), "--offline")

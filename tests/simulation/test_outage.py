@@ -99,6 +99,7 @@ async def go_through(directory: Path, troubles: tuple[str, ...]) -> None:
         books = Books(world=world, cast=CAST, directory=directory)
         books.watch()
         lags = Lags(lambda: held(world, books))
+        lags.watch(world.venue)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lags.run)
             world.trade(LEAVING, "100000")
