@@ -31,6 +31,8 @@ class AccountView:
     snapshot_agreed: bool = False
     _told_at: dict[Leg, float] = attrs.field(factory=dict)
     """When the known row of a leg came."""
+    _same_age: dict[Leg, list[Decimal]] = attrs.field(factory=dict)
+    """The sizes that a leg had in rows as new as the known one, that one's last."""
 
     def size(self, leg: Leg) -> Decimal:
         """Return the signed size of a leg; a leg never heard of is flat."""
@@ -64,6 +66,7 @@ class AccountView:
         for row in rows:
             if self._is_outdated(row, asked_at):
                 continue
+            self._note_age(row)
             self.positions[row.leg] = row
             self._told_at[row.leg] = now
             hedged = row.leg.position_idx != ONE_WAY
@@ -135,12 +138,25 @@ class AccountView:
         that cannot lag so far is believed all the same.
         """
         known = self.positions.get(row.leg)
-        if known is None or not _older(row, known):
+        if known is None:
             return False
+        if not _older(row, known):  # of two fills in one millisecond the first may be told again
+            return row.size != known.size and row.size in self._sizes_of_age(row, known)
         if asked_at is None or not (_is_dated(row) and _is_dated(known)):
             return True
         told_at = self._told_at.get(row.leg)
         return told_at is None or asked_at - told_at <= READS_LAG_S_MAX
+
+    def _note_age(self, row: PositionReport) -> None:
+        known = self.positions.get(row.leg)
+        sizes = [] if known is None else self._sizes_of_age(row, known)
+        if row.size not in sizes:
+            sizes.append(row.size)
+        self._same_age[row.leg] = sizes
+
+    def _sizes_of_age(self, row: PositionReport, known: PositionReport) -> list[Decimal]:
+        is_other = _older(row, known) or _older(known, row)
+        return [] if is_other else self._same_age.get(row.leg, [])
 
     def _agrees(
         self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument], asked_at: float | None

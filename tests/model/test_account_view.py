@@ -205,6 +205,18 @@ def test_the_venues_order_decides_and_time_only_where_it_has_none(
     assert view.size(Leg("ETHUSDT")) == 3, "what comes after an old row is taken all the same"
 
 
+def test_of_two_rows_of_one_moment_the_first_is_not_believed_again() -> None:
+    """An exit and the opening after it may fall into one millisecond; the exit's row came twice."""
+    view = AccountView()
+    for size in ("0", "-2", "0"):
+        view.apply_positions([position(size, seq=-1, time_ms=7)])
+    held = view.size(BTC)
+    view.apply_positions([position("0", seq=-1, time_ms=8)])
+    view.apply_positions([position("-2", seq=-1, time_ms=8)])
+
+    assert (held, view.size(BTC)) == (Decimal(-2), Decimal(-2))
+
+
 def test_of_two_wallets_of_one_moment_the_last_word_stands() -> None:
     view, _ = fresh_view()
 
