@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import trio
+
 from exchanges.clock import Clock
 from exchanges.errors import ExchangeError, MalformedMessage, OutcomeUnknown, RequestRejected
 from exchanges.http import HttpAnswer, HttpClient
@@ -24,13 +26,27 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 class VenueClock:
-    """The venue's time as far as it was measured: expiries are judged by it, nonces by ours."""
+    """The venue's time as far as it was measured: expiries are judged by it, nonces by ours.
 
-    __slots__ = ("_clock", "offset_ms")
+    From a measurement on it runs by trio's clock: ours may be set meanwhile, and by a wrong time the
+    venue would take every order for expired until the next measurement.
+    """
+
+    __slots__ = ("_clock", "_measured")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.offset_ms = 0
+        self._measured: tuple[int, float] | None = None
+        """The venue's milliseconds at a moment of trio's clock."""
+
+    @property
+    def offset_ms(self) -> int:
+        """The venue's time minus ours, as our clock is now."""
+        return self.venue_ms() - self.wall_ms()
+
+    def measured(self, offset_ms: int) -> None:
+        """Take how far the venue's clock was found to be ahead of ours now."""
+        self._measured = self.wall_ms() + offset_ms, trio.current_time()
 
     def wall_ms(self) -> int:
         """Return our own wall clock's milliseconds."""
@@ -38,7 +54,10 @@ class VenueClock:
 
     def venue_ms(self) -> int:
         """Return the venue's milliseconds."""
-        return self._clock.wall_ms() + self.offset_ms
+        if self._measured is None:
+            return self.wall_ms()
+        venue_ms, at = self._measured
+        return venue_ms + int((trio.current_time() - at) * 1000)
 
 
 class HyperliquidRest:

@@ -108,7 +108,7 @@ class HyperliquidVenue:
             offset_ms = await self._offset_by("exchangeStatus")
         except (MalformedMessage, RequestRejected):
             offset_ms = await self._offset_by("l2Book", coin=CLOCK_COIN)
-        self._clock.offset_ms = offset_ms
+        self._clock.measured(offset_ms)
         return offset_ms
 
     async def aclose(self) -> None:

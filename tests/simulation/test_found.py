@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.ledger_desk import LedgerDesk
+from actors.mark_stream import CLOCK_REFRESH_S
 from actors.messages import SetMode
 from exchanges.sandbox import FaultKind, LedgerRow
 from model.copy import Claim, ClaimAnswer, CopyState
@@ -154,14 +155,18 @@ async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answe
         assert world.size("alice") == D("0.06")
 
 
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize(("before_ms", "after_ms"), [(0, 8_000), (8_000, 0), (0, -8_000), (-8_000, 0)])
 async def test_a_clock_that_stepped_does_not_hold_up_a_close(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, venue: str, before_ms: int, after_ms: int
 ) -> None:
-    """The venue refused every stamp until the clocks were compared again, half a minute later."""
-    async with open_world(tmp_path, Cast()) as world:
+    """A venue refused every stamp, or took it for expired, until the clocks were compared again."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
         world.trade("BTCUSDT", "0.2")
         await world.settled()
-        world.host_clock.ahead_ms = 8_000
+        world.host_clock.ahead_ms = before_ms
+        await trio.sleep(CLOCK_REFRESH_S + 1)
+        world.host_clock.ahead_ms = after_ms
         world.close("BTCUSDT")
         await trio.sleep(1)
 
