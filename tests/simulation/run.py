@@ -215,7 +215,7 @@ class Run:
     async def _converge(self, when: str, unsettled: Callable[[], list[str]]) -> None:
         within_s = CONVERGES_WITHIN_S + self._stopped_s() + self._unanswered_s()
         # R11: a position that moved is no evidence; whose hand moved it, or which of many orders, is unknown.
-        within_s += MOVED_GRACE_S if self.books.touched or self.schedule.history else 0.0
+        within_s += MOVED_GRACE_S if self.books.touched else 0.0
         deadline = trio.current_time() + within_s
         quiet = 0
         while quiet < 3:
