@@ -25,6 +25,8 @@ from model.validation import OrderDraft
 
 POSITION_WAIT_S = 1.0
 """How long the stream may take to show a fill before the position is read by REST."""
+END_WAIT_S = 3.0
+"""How long an accepted order may hold up its symbol: it ends at once, and a look-up tells."""
 RETRY_S_BASE = 0.1
 RETRY_S_MAX = 30.0
 SHRINKS_MAX = 3
@@ -151,12 +153,17 @@ class Placing:
         if sent.refusal is not None:
             desk.awaited.discard(record.client_order_id)
             return await self._refused(sent.refusal, draft)
-        if sent.record.state is OrderState.UNKNOWN:
-            settled = await self._settle_unknown(draft, sent.record, baseline)
-        else:
-            settled = await settle(desk, sent.record, baseline)
+        settled = await self._settle(draft, sent.record, baseline)
         self._record.keep(settled)
         return await self._settled(goal, draft, settled, size_before)
+
+    async def _settle(self, draft: OrderDraft, record: OrderRecord, baseline: Baseline) -> OrderRecord:
+        """Wait for an order's end; one that was accepted, and then nothing, is as good as unknown."""
+        if record.state is not OrderState.UNKNOWN:
+            with trio.move_on_after(END_WAIT_S):
+                return await settle(self._desk, record, baseline)
+            self._desk.awaited.add(record.client_order_id)
+        return await self._settle_unknown(draft, record, baseline)
 
     async def _settle_unknown(
         self, draft: OrderDraft, record: OrderRecord, baseline: Baseline

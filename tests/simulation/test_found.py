@@ -155,6 +155,25 @@ async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answe
         assert world.size("alice") == D("0.06")
 
 
+async def test_an_exit_waits_for_no_accepted_order_of_which_nothing_is_heard(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Beside an unknown order it passed, and behind one that was accepted it waited for the last word."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        world.venue.faults.add(FaultKind.DELAY_FILL, account="alice", seconds=25.0, count=1)
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(1)
+        world.close("BTCUSDT")
+        await trio.sleep(4)
+        at_once = world.size("alice")
+        await trio.sleep(25)
+        await world.settled()
+
+        assert (at_once, world.size("alice")) == (0, 0)
+
+
 @pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize(("before_ms", "after_ms"), [(0, 8_000), (8_000, 0), (0, -8_000), (-8_000, 0)])
 async def test_a_clock_that_stepped_does_not_hold_up_a_close(
