@@ -110,6 +110,7 @@ class Copying:
         try:
             answer = await desk.ledger.claim(claim)
         except LedgerUnreachable as error:
+            desk.unanswered.answered((*claim.superseded, change))  # it is written with the outcome, or was
             if desk.has_claimed(self.record.copy_id):
                 return ClaimAnswer.DUPLICATE  # another lane has it in hand, or had
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.

@@ -18,6 +18,8 @@ from model.order import OrderState
 
 RETRY_S_BASE = 0.2
 RETRY_S_MAX = 30.0
+ASKED_AT_ONCE_MAX = 10
+"""Orders of one copy: each costs a request a second until it is known."""
 
 
 async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> CopyRecord:
@@ -32,11 +34,8 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
         exchange=desk.settings.exchange,
         change=open_copy.change,
     )
-    for order in _orders_that_may_exist(open_copy):
-        if order.state.is_final:
-            record.keep(order)
-            continue
-        record.keep(await _settle(desk, order, symbol))
+    for order in await _settle_all(desk, _orders_that_may_exist(open_copy), symbol):
+        record.keep(order)
     if any(order.filled for order in record.orders):
         await _read_position(desk, symbol)  # what was filled is ours, however late its frame comes
     _note_fills(desk, record)
@@ -73,6 +72,22 @@ def _orders_that_may_exist(open_copy: OpenCopy) -> tuple[OrderRecord, ...]:
         state=OrderState.CLAIMED,
     )
     return (first, *known)
+
+
+async def _settle_all(desk: FollowerDesk, orders: tuple[OrderRecord, ...], symbol: str) -> list[OrderRecord]:
+    """Ask for all at the same time: it takes seconds to believe that one has never left."""
+    settled = {order.client_order_id: order for order in orders}
+    asking = trio.CapacityLimiter(ASKED_AT_ONCE_MAX)
+
+    async def ask(order: OrderRecord) -> None:
+        async with asking:
+            settled[order.client_order_id] = await _settle(desk, order, symbol)
+
+    async with trio.open_nursery() as nursery:
+        for order in orders:
+            if not order.state.is_final:
+                nursery.start_soon(ask, order)
+    return list(settled.values())
 
 
 async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderRecord:

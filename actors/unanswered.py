@@ -6,8 +6,8 @@ from actors.messages import MasterChanged
 from model.change import Change
 from model.leg import Leg
 
-KEPT_MAX = 1_000
-"""Of a leg: a ledger that is away takes no claims."""
+KEPT_MAX = 100
+"""Of a leg: one claim writes them all."""
 
 
 class Unanswered:

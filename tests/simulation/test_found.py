@@ -155,6 +155,27 @@ async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answe
         assert world.size("alice") == D("0.06")
 
 
+async def test_orders_that_never_left_are_looked_up_together(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Each took seven seconds to be believed lost, one after the other, and held up all openings."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        refused = world.venue.faults.add(FaultKind.RATE_LIMIT, account="alice", endpoint="order.create")
+        world.trade("BTCUSDT", "-0.1")
+        await trio.sleep(20)
+        await world.kill_engine()
+        planned = len(world.copies("alice")[-1].orders)
+        world.venue.faults.remove(refused)
+        await world.start_engine()
+        await trio.sleep(10)
+
+        assert planned >= 4
+        assert world.size("alice") == D("0.1")
+        assert world.copies("alice")[-1].state is CopyState.APPLIED
+
+
 async def test_an_exit_waits_for_no_accepted_order_of_which_nothing_is_heard(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -74,11 +74,11 @@ class Verdict:
             if self._schedule.history:
                 most = max(most, self._books.most[member.name, symbol, idx], key=abs)
             dust = self._dust(member, symbol)
-            if member.name not in self._books.paid_out and abs(size) > (
+            holding = self.holding(member.name, symbol, idx)
+            if not self._may_hold_more(member.name, holding) and abs(size) > (
                 max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust
             ):
                 why.append(f"{where}, more than {ideal}")
-            holding = self.holding(member.name, symbol, idx)
             if holding is None:
                 why.append(f"{where}, no copy ever answered {ideal}")
             elif holding.skipped is None and abs(size - holding.target) > lot:
@@ -112,10 +112,23 @@ class Verdict:
                 continue
             if self._is_dust(member.name, symbol, idx, size):
                 continue
-            if reason is Reason.NOTHING_TO_DO and abs(size) > high and self._was_richer(member.name):
-                continue
+            held_more = self._was_richer(member.name) or self._was_called_too_small(member.name)
+            if reason is Reason.NOTHING_TO_DO and abs(size) > high and held_more:
+                continue  # an increase takes nothing off
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
+
+    def _may_hold_more(self, name: str, holding: Any) -> bool:
+        """Tell whether an exit was called too small (R10: the next one has it), or money was taken."""
+        left = holding is not None and holding.skipped in (Reason.DEFERRED, Reason.NOTHING_TO_DO)
+        return name in self._books.paid_out or (left and self._was_called_too_small(name))
+
+    def _was_called_too_small(self, name: str) -> bool:
+        """Tell whether the venue may have said so of an exit of any size."""
+        return any(
+            step.what.get("code") in TOO_SMALL_CODES and step.what.get("account") == name
+            for step in self._schedule.steps
+        )
 
     def _was_richer(self, name: str) -> bool:
         """Tell whether positions may be of an equity that was larger: an increase takes nothing off."""
@@ -177,4 +190,5 @@ class Verdict:
         ]
 
 
+TOO_SMALL_CODES = (110094, -4164)
 _TOO_SMALL = frozenset({Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_NOTIONAL, Reason.BELOW_MIN_QUANTITY})

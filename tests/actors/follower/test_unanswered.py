@@ -9,6 +9,8 @@ from trio.testing import MockClock
 from actors.ledger_desk import LedgerDesk
 from actors.messages import CrashNow
 from model.copy import Claim, ClaimAnswer, CopyState
+from model.leg import ONE_WAY, Leg
+from tests.simulation.outage import Outage
 from tests.world import Cast, open_world
 
 COMMIT_S = 0.5
@@ -70,3 +72,21 @@ async def test_an_episode_that_began_and_ended_around_a_crash_has_outcomes(
 
         assert [copy.state for copy in world.copies("alice")] == [CopyState.SUPERSEDED, CopyState.SKIPPED]
         assert not world.size("alice")
+
+
+async def test_a_ledger_that_is_away_leaves_no_pile_to_the_first_claim_after_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Claims of thousands of rows took longer than anybody waits, and the engine never opened again."""
+    async with open_world(tmp_path, Cast()) as world:
+        outage = world.store.database = Outage(world.store.database)
+        outage.is_down = True
+        for number in range(50):
+            world.trade("BTCUSDT", "-0.1" if number % 2 else "0.1")
+            await trio.sleep(0.1)
+        left = world.engine._unanswered["alice"].has(Leg("BTCUSDT", ONE_WAY))
+        outage.is_down = False
+        world.trade("BTCUSDT", "0.1")
+        await world.until(lambda: bool(world.size("alice")))
+
+        assert not left
