@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import attrs
 
+from tests.simulation.alarms import simulate_alarmed
 from tests.simulation.faults import FAULTS
 from tests.simulation.hands import HANDS
 from tests.simulation.run import simulate
@@ -23,6 +24,8 @@ class Job:
     hands: tuple[str, ...]
     history: str = ""
     """The file whose trader the master trades like."""
+    alarms: bool = False
+    """Whether the engine tells people what is wrong, and is judged by what it told."""
 
     @property
     def command(self) -> str:
@@ -32,6 +35,8 @@ class Job:
             kinds += f" --hands {' '.join(self.hands)}"
         if self.history:
             kinds += f" --history {self.history}"
+        if self.alarms:
+            kinds += " --alarms"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
 
 
@@ -49,7 +54,7 @@ def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
     schedule = make_schedule(job.seed, job.faults, hands=job.hands, venue=job.venue, history=job.history)
     if show:
         print(schedule)
-    outcome = simulate(schedule, tell=tell)
+    outcome = (simulate_alarmed if job.alarms else simulate)(schedule, tell=tell)
     return Result(job, outcome.digest, tuple(outcome.violations))
 
 

@@ -21,6 +21,7 @@ from exchanges.http import ANSWER_S
 from exchanges.sandbox import SandboxDescription
 from exchanges.sandbox.binance import BinanceSandbox
 from model.amounts import use_money_context
+from supervision.engine import EngineParts
 from tests.simulation.books import Books
 from tests.simulation.outage import Outage
 from tests.simulation.schedule import MASTER_EQUITY, Schedule, make_schedule
@@ -90,6 +91,9 @@ def seed_scheduler(seed: int) -> None:
 class Run:
     """The run of one schedule."""
 
+    make_parts: Callable[..., EngineParts] | None = None
+    """Puts the engine's parts together, where it is to have more than it needs to copy."""
+
     def __init__(self, schedule: Schedule, directory: Path, *, tell: bool = False) -> None:
         self._tell = tell
         self.schedule = schedule
@@ -107,6 +111,7 @@ class Run:
             master_hedges=schedule.hedged,
             description=SandboxDescription(accounts=(), seed=schedule.seed),
             start=False,
+            make_parts=self.make_parts,
         ) as world:
             self.world = world
             world.store.database = outage = Outage(world.store.database)
@@ -167,7 +172,11 @@ class Run:
         for leg in tuple(world.account(MASTER).open_positions()):
             world.close(leg.symbol, leg.position_idx)
         await self._converge("after the master left everything", self.verdict.off_target)
+        await self._look_on()
         await world.stop_engine()
+
+    async def _look_on(self) -> None:
+        """Wait for what ends later than the last trade, and look at it; in most runs for nothing."""
 
     def _stopped_s(self) -> float:
         """Return how long a venue may have stopped our address after the healing, without naming a time.
