@@ -43,7 +43,7 @@ class HttpAnswer:
 class HttpClient:
     """Sends requests to one address; nothing is built before the first."""
 
-    __slots__ = ("_base", "_client", "_exchange", "_network", "_transport")
+    __slots__ = ("_base", "_client", "_exchange", "_in_flight", "_network", "_transport")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class HttpClient:
         self._exchange = exchange
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        self._in_flight: Counter[httpx.AsyncClient] = Counter()
 
     async def send(
         self, method: str, target: str, *, headers: Mapping[str, str], content: bytes = b""
@@ -103,6 +104,35 @@ class HttpClient:
         self, method: str, target: str, headers: Mapping[str, str], content: bytes
     ) -> HttpAnswer:
         client = self._opened()
+        self._in_flight[client] += 1
+        try:
+            return await self._exchanged(client, method, target, headers, content)
+        except (httpx.ReadTimeout, httpx.WriteTimeout):
+            # What it keeps open may be as dead as this one: each would cost the next request as long.
+            if self._client is client:
+                self._client = None
+            raise
+        finally:
+            await self._leave(client)
+
+    async def _leave(self, client: httpx.AsyncClient) -> None:
+        """Close a client that was given up, once nobody waits for an answer by it."""
+        self._in_flight[client] -= 1
+        if self._in_flight[client]:
+            return
+        del self._in_flight[client]
+        if client is not self._client:
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await client.aclose()
+
+    async def _exchanged(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        content: bytes,
+    ) -> HttpAnswer:
         request = client.build_request(
             method,
             self._base + target,

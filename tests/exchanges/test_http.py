@@ -1,5 +1,7 @@
 """HTTP over memory: what certainly did not leave, and what nobody knows."""
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -131,3 +133,35 @@ async def test_a_cancelled_request_leaves_the_client_usable(
             with trio.move_on_after(1):
                 await client.send("GET", "/slow", headers={})
         assert (await client.send("GET", "/next", headers={})).body == b"/next"
+
+
+async def test_of_several_dead_connections_only_the_first_costs_time(
+    autojump_clock: MockClock, network: MemoryNetwork
+) -> None:
+    """Each of them took fifteen seconds of the next request: a minute until the venue was heard again."""
+    is_dead = False
+    alive = trio.Event()
+
+    async def answer(request: Request) -> Answer:
+        if is_dead:
+            await trio.sleep_forever()
+        await alive.wait()
+        return 200, {}, b"ok"
+
+    server, client = HttpServer(answer), client_of(network)
+    async with serving(network, venue=server.serve), trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(partial(client.send, "GET", "/", headers={}))
+        await trio.sleep(1)
+        alive.set()
+        await trio.sleep(1)
+        is_dead = True
+        with pytest.raises(OutcomeUnknown):
+            await client.send("GET", "/", headers={})
+        is_dead, began = False, trio.current_time()
+        answered = await client.send("GET", "/", headers={})
+        took_s = trio.current_time() - began
+        await client.aclose()
+
+    assert (answered.status, server.connections) == (200, 4)
+    assert took_s < 1

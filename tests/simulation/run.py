@@ -17,6 +17,7 @@ from trio.testing import MockClock
 
 from actors.mark_stream import CLOCK_REFRESH_S
 from actors.order_life import MOVED_GRACE_S
+from actors.venue_board import CATALOGUE_AGE_S_MIN
 from exchanges.http import ANSWER_S
 from exchanges.sandbox import SandboxDescription
 from exchanges.sandbox.binance import BinanceSandbox
@@ -161,6 +162,8 @@ class Run:
             # Until then the clocks have not been compared, or a line is dead and nobody knows: a stream
             # for 25 s, and then requests over other dead lines for 15 s each.
             await trio.sleep(max(CLOCK_REFRESH_S, DEAD_LINES_S) + STEP_S)
+        if any(step.act == "filters" for step in self.schedule.steps):
+            await trio.sleep(CATALOGUE_AGE_S_MIN)  # a halt that was read is believed for so long
         if any(step.act == "deposit" for step in self.schedule.steps):
             await trio.sleep(SNAPSHOT_S)  # its frame may have been lost: a reading shows it (R21)
         await trio.sleep(self._stopped_s())
