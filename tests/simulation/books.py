@@ -19,6 +19,7 @@ from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, 
 from exchanges.sandbox.rules import only_reduces
 from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import FollowerMode, SizingMode
+from tests.simulation.bans import Bans
 from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
@@ -85,7 +86,13 @@ class Books:
     _names: dict[str, str] = attrs.field(factory=dict)
     """The master's name of any venue's symbol."""
     _unheard: UnheardLegs = attrs.field(factory=partial(UnheardLegs, MASTER))
+    answers_arrive: bool = True
+    """False where lines are cut and answers are lost with them: who was stopped may not know."""
+    _bans: Bans = attrs.field(init=False)
     _reader: sqlite3.Connection | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._bans = Bans(self._note_violation, lambda: self.world._engine)
 
     def watch(self) -> None:
         """Begin; before anything is traded."""
@@ -93,6 +100,8 @@ class Books:
             house.core.ledger = WatchedLedger(self._arrived)
             house.core.subscribe(self._heard)
             self._names.update({house.own_symbol(symbol): symbol for symbol in SYMBOLS})
+            if house.exchange == "binance" and self.answers_arrive:
+                self._bans.watch(house.core.faults)
         self._unheard.watch(self.venue.faults)
         self._note()
 
@@ -227,10 +236,14 @@ class Books:
             self._say(row, "the position is not ours")
         if self.outage is not None and self.outage.is_lent:
             self._say(row, "a database connection is held across a call")
+        self._bans.arrived(row)
         self._check_ids(row)
         self._check_direction(row)
         if not only_reduces(row.intent):
             self._check_opening(row)
+
+    def _note_violation(self, what: str) -> None:
+        self.violations.append(f"{trio.current_time():.3f} {what}")
 
     def _say(self, row: LedgerRow, what: str) -> None:
         intent = row.intent

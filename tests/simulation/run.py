@@ -41,6 +41,8 @@ SNAPSHOT_S = 75.0
 READS_LAG_MS = (0, 400, 1_500)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
+CUTTING = frozenset({"drop", "silence"})
+"""Steps that lose answers which are on their way."""
 
 
 @attrs.define(kw_only=True)
@@ -122,6 +124,7 @@ class Run:
                 directory=self._directory,
                 outage=outage,
                 tell=self._tell,
+                answers_arrive=not any(step.act in CUTTING for step in schedule.steps),
                 traded=frozenset(step.what["symbol"] for step in schedule.steps if step.act == "trade"),
             )
             self.stage = Stage(world, outage, self.books, tells=self._tell)
