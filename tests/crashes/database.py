@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class Database:
     def _signal(self, number: signal.Signals) -> None:
         postmaster = psutil.Process(int((self._server.pgdata / "postmaster.pid").read_text().split()[0]))
         for process in (postmaster, *postmaster.children(recursive=True)):
-            process.send_signal(number)
+            with suppress(psutil.NoSuchProcess):  # a session may end meanwhile
+                process.send_signal(number)
 
     async def _control(self, *arguments: str) -> None:
         await trio.run_process(
