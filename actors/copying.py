@@ -59,6 +59,8 @@ class Copying:
             exchange=desk.settings.exchange,
             change=message.change,
         )
+        if message.change.caught_up:  # seen live once, and told anew: it is judged by price from now on
+            self.record.change = attrs.evolve(self.record.change, caught_up=True)
         self._placing = Placing(desk, lane, self.record)
         self._waits = 0
         self._mail_at = trio.current_time()
