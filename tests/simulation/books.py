@@ -19,7 +19,8 @@ from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, 
 from exchanges.sandbox.rules import only_reduces
 from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import FollowerMode, SizingMode
-from tests.simulation.bans import Bans
+from tests.simulation.ages import Ages
+from tests.simulation.bans import MOMENT_S, Bans
 from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
@@ -89,10 +90,12 @@ class Books:
     answers_arrive: bool = True
     """False where lines are cut and answers are lost with them: who was stopped may not know."""
     _bans: Bans = attrs.field(init=False)
+    _ages: Ages = attrs.field(init=False)
     _reader: sqlite3.Connection | None = None
 
     def __attrs_post_init__(self) -> None:
         self._bans = Bans(self._note_violation, lambda: self.world._engine)
+        self._ages = Ages(age_s_max=self.max_open_age_s + ORDER_LIFE_S + MOMENT_S)
 
     def watch(self) -> None:
         """Begin; before anything is traded."""
@@ -241,6 +244,10 @@ class Books:
         self._check_direction(row)
         if not only_reduces(row.intent):
             self._check_opening(row)
+            copy = self._copy_of(_plain(row.client_order_id))
+            if copy is not None:
+                now_ms, harmed = self.venue.now_ms(), self._unheard.was_harmed
+                self._ages.note(self._ledger_file(), copy, row, now_ms=now_ms, harmed=harmed)
 
     def _note_violation(self, what: str) -> None:
         self.violations.append(f"{trio.current_time():.3f} {what}")
@@ -306,14 +313,21 @@ class Books:
 
     # The ledger, as another process reads it
 
-    def _copy_of(self, client_order_id: str) -> int | None:
+    def late_openings(self) -> list[str]:
+        """Tell which openings came too late after what they follow; once, when their copies have ended."""
+        return self._ages.judge(self._ledger_file())
+
+    def _ledger_file(self) -> sqlite3.Connection:
         if self._reader is None:
             self._reader = sqlite3.connect(f"file:{self.directory / 'ledger.db'}?mode=ro", uri=True)
-        found = self._reader.execute(
+        return self._reader
+
+    def _copy_of(self, client_order_id: str) -> int | None:
+        asked = (
             "SELECT id FROM copies WHERE client_order_id = ? "
-            "UNION SELECT copy_no FROM orders WHERE client_order_id = ?",
-            (client_order_id, client_order_id),
-        ).fetchone()
+            "UNION SELECT copy_no FROM orders WHERE client_order_id = ?"
+        )
+        found = self._ledger_file().execute(asked, (client_order_id, client_order_id)).fetchone()
         return None if found is None else found[0]
 
     def _journal(self) -> str:

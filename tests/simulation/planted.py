@@ -14,6 +14,7 @@ import attrs
 import actors.placing
 import actors.recovery
 import model.account_view
+import model.gates
 import model.leg_book
 import model.sizing
 from actors.follower import Follower
@@ -212,6 +213,18 @@ def a_part_counts_as_the_whole() -> Iterator[None]:
         return await settled(self, goal, draft, attrs.evolve(record, filled=filled), size_before)
 
     with mock.patch.object(Placing, "_settled", rounded_up):
+        yield
+
+
+@_bug
+def open_however_late() -> Iterator[None]:
+    """An opening is sent however long it has waited (R13)."""
+    age = model.gates._GATES["age"]
+
+    def patient(goal: Any, situation: Any, instrument: Any) -> Any:
+        return age(goal, situation, instrument) if goal.change.caught_up else None
+
+    with mock.patch.dict(model.gates._GATES, age=patient):
         yield
 
 

@@ -158,7 +158,7 @@ class Run:
             await self._chaos(nursery)
             self.stage.heal()
         await self._converge("after healing", self.verdict.unsettled)
-        self.violations += self.verdict.check_events()
+        self.violations += self.verdict.check_events() + self.books.late_openings()
         if self.violations:
             return
         if any(step.act in ("skew", "silence") for step in self.schedule.steps):
@@ -178,6 +178,7 @@ class Run:
         for leg in tuple(world.account(MASTER).open_positions()):
             world.close(leg.symbol, leg.position_idx)
         await self._converge("after the master left everything", self.verdict.off_target)
+        self.violations += self.books.late_openings()
         await self._look_on()
         await world.stop_engine()
 

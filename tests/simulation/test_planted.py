@@ -22,6 +22,7 @@ FOUND_BY: dict[str, tuple[int, tuple[str, ...]]] = {
     "forget_moved_legs": (0, ("ambush",)),
     "drop_the_retry_after_a_crash": (0, ("ambush",)),
     "a_part_counts_as_the_whole": (0, ("partial", "thin")),
+    "open_however_late": (2, ("error_before", "outage", "rate_limit")),
 }
 """The first seed to try, and the kinds of fault that its schedule is drawn from; none named: all."""
 SEEDS = 40

@@ -52,6 +52,11 @@ class UnheardLegs:
         while self._harmed_at[0] < self._since():
             self._harmed_at.popleft()
 
+    @property
+    def was_harmed(self) -> bool:
+        """Tell whether frames of the master came to harm, lately enough to matter to an order of now."""
+        return any(at >= self._since() for at in self._harmed_at)
+
     def note(self, symbol: str, idx: int, size: Decimal) -> None:
         """Remember a leg's size of this moment."""
         history = self._sizes.setdefault((symbol, idx), deque([(-1.0, ZERO)]))
