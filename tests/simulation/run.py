@@ -226,7 +226,8 @@ class Run:
         await world.ready()
         await trio.sleep(WATCHED_AFTER_RESTART_S)
         for row in (row for ledger, number in sent for row in ledger.since(number)):
-            self._say(f"a restart with nothing new sent {row.account} {row.intent}")
+            if row.intent.symbol not in self.verdict.too_small_to_leave(row.account):
+                self._say(f"a restart with nothing new sent {row.account} {row.intent}")
 
     async def _converge(self, when: str, unsettled: Callable[[], list[str]]) -> None:
         within_s = CONVERGES_WITHIN_S + self._stopped_s() + self._unanswered_s()

@@ -35,7 +35,7 @@ class Verdict:
         if known != held:
             return [f"the engine knows {known}, the master holds {held}"]
         why = []
-        small = {member.name: set(self._too_small_to_leave(member)) for member in self._schedule.cast}
+        small = {member.name: set(self.too_small_to_leave(member.name)) for member in self._schedule.cast}
         for name in world.engine.followers:
             with trio.move_on_after(10.0):
                 try:
@@ -62,7 +62,7 @@ class Verdict:
             where, lot = f"{member.name} {symbol}:{idx} holds {size}", self._books.lots[symbol]
             if (member.name, symbol) in self._books.foreign:
                 continue
-            if self._books.own(member.name, symbol) in self._too_small_to_leave(member):
+            if self._books.own(member.name, symbol) in self.too_small_to_leave(member.name):
                 continue
             if not ideal or size * ideal < 0:
                 if size and not self._is_dust(member.name, symbol, idx, size):
@@ -93,7 +93,7 @@ class Verdict:
         for member, symbol, idx in self._books.legs():
             if (member.name, symbol) in self._books.foreign:
                 continue
-            if self._books.own(member.name, symbol) in self._too_small_to_leave(member):
+            if self._books.own(member.name, symbol) in self.too_small_to_leave(member.name):
                 continue
             size, ideal = self._world.size(member.name, symbol, idx), self._books.ideal(member, symbol, idx)
             lot = self._books.lots[symbol]
@@ -142,14 +142,15 @@ class Verdict:
             for step in self._schedule.steps
         )
 
-    def _too_small_to_leave(self, member: Cast) -> list[str]:
+    def too_small_to_leave(self, name: str) -> list[str]:
         """Return symbols of hedged legs worth less than Binance takes: how they are closed is unpublished."""
-        if member.venue != "binance" or not member.hedge:
+        member = next((it for it in self._schedule.cast if it.name == name), None)
+        if member is None or member.venue != "binance" or not member.hedge:
             return []
-        core = self._world.core(member.name)
+        core = self._world.core(name)
         return [
             leg.symbol
-            for leg in self._world.account(member.name).open_positions()
+            for leg in self._world.account(name).open_positions()
             if abs(leg.size) * core.mark(leg.symbol) < core.listing(leg.symbol).min_notional
         ]
 
