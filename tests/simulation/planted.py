@@ -23,7 +23,9 @@ from actors.ledger_desk import LedgerDesk
 from actors.pairing import Pairing
 from actors.placing import Placing
 from actors.runtime.mailbox import Mailbox
+from exchanges.binance.memory import AccountMemory
 from exchanges.errors import Refusal
+from model.account_view import AccountView
 from model.copy import ClaimAnswer
 from model.ledger import LedgerUnreachable
 from model.order import OrderState
@@ -92,6 +94,27 @@ def ignore_seq() -> Iterator[None]:
     with (
         mock.patch.object(model.leg_book, "_is_before", return_value=False),
         mock.patch.object(model.account_view, "_older", return_value=False),
+    ):
+        yield
+
+
+@_bug
+def trust_a_stale_snapshot() -> Iterator[None]:
+    """What Binance's reads say is believed whatever the stream has told since they were asked for."""
+    is_outdated = AccountView._is_outdated
+
+    def outdated(self: AccountView, row: Any, asked_at: float | None) -> bool:
+        return asked_at is None and is_outdated(self, row, asked_at)
+
+    def dated(self: AccountMemory, row: Any) -> Any:
+        known = self._rows.get(row.leg)
+        if known is None or known.seq <= row.seq:
+            return row
+        return attrs.evolve(row, seq=known.seq, venue_time_ms=known.venue_time_ms)
+
+    with (
+        mock.patch.object(AccountView, "_is_outdated", outdated),
+        mock.patch.object(AccountMemory, "_dated", dated),
     ):
         yield
 
