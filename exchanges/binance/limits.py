@@ -108,6 +108,7 @@ class AddressLimits:
         self.check_stop(urgency)
         if self.paced and weight:
             await self._requests.pass_through(urgency, patience_s=patience_s, exchange=EXCHANGE)
+            self.check_stop(urgency)  # the venue may have stopped us meanwhile
             self.weight.charge(weight - 1)
 
     async def pass_socket(self, weight: int, urgency: Urgency) -> None:

@@ -232,3 +232,23 @@ async def test_counts_and_limits_of_an_answer_by_websocket(autojump_clock) -> No
     await orders.pass_order(Urgency.REDUCE)
 
     assert orders.windows[10_000].used == 81
+
+
+async def test_who_waited_for_a_turn_does_not_leave_into_a_stop(autojump_clock) -> None:
+    """The stop was looked at before the wait alone."""
+    limits = AddressLimits(VenueClock(TrioClock()), paced=True)
+    limits.learn_headers({"X-MBX-USED-WEIGHT-1M": "2400"})
+    waited: list[RateLimited] = []
+
+    async def wait() -> None:
+        try:
+            await limits.pass_request(1, Urgency.READ, 100.0)
+        except RateLimited as error:
+            waited.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.sleep(1)
+        limits.stopped(RateLimited("too many", exchange="binance", retry_after_s=90.0), 429)
+
+    assert [0 < error.retry_after_s < 90 for error in waited] == [True]
