@@ -13,7 +13,7 @@ from actors.lane import Interrupted, Lane
 from actors.messages import MasterChanged
 from actors.placing import Placing
 from exchanges.errors import ExchangeError
-from model.amounts import ZERO
+from model.amounts import EXACT, ZERO
 from model.copy import Claim, ClaimAnswer, Holding
 from model.expectation import still_wanted
 from model.follower import Decision, Goal, Situation, decide, wanted_size
@@ -191,10 +191,12 @@ class Copying:
                     if self._placing.shrinks and reason is Reason.VENUE_REJECTED:
                         reason = Reason.MARGIN_INSUFFICIENT
                     return self._leave(goal, situation, self._desk.view.size(goal.leg), reason)
-            elif reason in _BY_CATALOGUE and await self._desk.board.doubt():
-                continue
-            elif not self._is_worth_waiting(reason):
-                return self._leave(goal, situation, decision.desired, reason)
+            else:
+                must_go_on = _must_go_on(goal, situation, reason)
+                if (must_go_on or reason in _BY_CATALOGUE) and await self._desk.board.doubt():
+                    continue
+                if not (must_go_on or self._is_worth_waiting(reason)):
+                    return self._leave(goal, situation, decision.desired, reason)
             if self._desk.stopping:
                 raise Interrupted
             self._waits += 1
@@ -287,6 +289,14 @@ class Copying:
         self.record.hold(holding)
         self._desk.holdings[holding.leg] = holding
 
+
+def _must_go_on(goal: Goal, situation: Situation, reason: Reason | None) -> bool:
+    """Tell whether only the venue keeps us, for now, in what the master has left (R13)."""
+    has_left = EXACT.multiply(situation.size, goal.after) <= 0
+    return has_left and bool(situation.size) and situation.owned and reason in _KEEPS_AN_EXIT
+
+
+_KEEPS_AN_EXIT = frozenset({Reason.SYMBOL_NOT_LISTED, Reason.SYMBOL_NOT_TRADING, Reason.BELOW_MIN_NOTIONAL})
 
 _ENDS_AN_OPENING = frozenset(
     {

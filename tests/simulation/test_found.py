@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -11,6 +12,7 @@ from actors.ledger_desk import LedgerDesk
 from actors.mark_stream import CLOCK_REFRESH_S
 from actors.messages import SetMode
 from exchanges.sandbox import FaultKind, LedgerRow
+from exchanges.sandbox.listing import ListingStatus
 from model.copy import Claim, ClaimAnswer, CopyState
 from model.ledger import LedgerUnreachable
 from model.leg import Side
@@ -153,6 +155,26 @@ async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answe
 
         assert at_once == D("0.06")
         assert world.size("alice") == D("0.06")
+
+
+async def test_an_exit_waits_for_a_symbol_that_the_catalogue_left_out_at_the_start(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Restarted while the symbol was halted the engine did not know it, and gave the exit up for good."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        listed = world.venue.listings["BTCUSDT"]
+        await world.kill_engine()
+        world.close("BTCUSDT")
+        world.venue.listings["BTCUSDT"] = attrs.evolve(listed, status=ListingStatus.CLOSED)
+        await world.start_engine()
+        await trio.sleep(20)
+        held = world.size("alice")
+        world.venue.listings["BTCUSDT"] = listed
+        await trio.sleep(70)
+
+        assert (held, world.size("alice")) == (D("0.2"), 0)
 
 
 async def test_orders_that_never_left_are_looked_up_together(
