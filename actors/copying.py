@@ -59,8 +59,7 @@ class Copying:
             exchange=desk.settings.exchange,
             change=message.change,
         )
-        if message.change.caught_up:  # seen live once, and told anew: it is judged by price from now on
-            self.record.change = attrs.evolve(self.record.change, caught_up=True)
+        self._note_catching_up()
         self._placing = Placing(desk, lane, self.record)
         self._waits = 0
         self._mail_at = trio.current_time()
@@ -93,11 +92,17 @@ class Copying:
                 return False
             self.record, overtaken = overtaken[-1], overtaken[:-1]
             self._placing = Placing(self._desk, self._lane, self.record)  # its orders, under its own ids
+            self._note_catching_up()
         self._unfinished = tuple(record for record in overtaken if record.moving)
         for record in overtaken:
             if not record.moving:
                 await record.finish(self._desk, superseded=True)
         return True
+
+    def _note_catching_up(self) -> None:
+        """Say of a copy that was seen live, and goes on with what was told anew, that price judges it now."""
+        if self._message.change.caught_up:
+            self.record.change = attrs.evolve(self.record.change, caught_up=True)
 
     async def _claim(self) -> ClaimAnswer:
         desk, change = self._desk, self._message.change
