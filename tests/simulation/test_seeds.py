@@ -17,7 +17,20 @@ SEEDS = {"bybit": range(28), "binance": (*range(10), 19, 29, 38, 102, 229, 554),
 """By the venue of the followers; the master is on Bybit. Late ones have found something."""
 WITH_HANDS = {
     "bybit": (3, 4, *range(4002160, 4002164), 4001018, 4000048, 5001962, 5002601, 8200486),
-    "binance": (5, 6, 4000028, 4001004, 4001082, 4001127, 4002235, 5002077, 8000706, 8000910, 8200508),
+    "binance": (
+        5,
+        6,
+        4000028,
+        4001004,
+        4001082,
+        4001127,
+        4002235,
+        5002077,
+        8000706,
+        8000910,
+        8200508,
+        8500040,
+    ),
     "hyperliquid": (7, 8, 5000650, 6000050, 6000088),
 }
 """The same, with owners, operators, liquidations and new filters."""
