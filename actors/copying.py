@@ -17,13 +17,14 @@ from model.amounts import EXACT, ZERO
 from model.copy import Claim, ClaimAnswer, Holding
 from model.expectation import still_wanted
 from model.follower import Decision, Goal, Situation, decide, wanted_size
-from model.ledger import LedgerUnreachable
+from model.ledger import LedgerTakenOver, LedgerUnreachable
 from model.leg import Leg, PositionMode
 from model.order import make_client_order_id, make_copy_id
 from model.reasons import Reason
 
 RETRY_S_BASE = 0.1
 RETRY_S_MAX = 30.0
+TAKEN_OVER_RETRY_S = 1.0
 OPENING_TRIES_MAX = 3
 PRICE_WAITS_MAX = 6
 READ_S_LONG = 1.0
@@ -115,7 +116,7 @@ class Copying:
             claimed_at_ms=desk.clock.wall_ms(),
         )
         try:
-            answer = await desk.ledger.claim(claim)
+            answer = await self._answer(claim)
         except LedgerUnreachable as error:
             desk.unanswered.answered((*claim.superseded, change))  # it is written with the outcome, or was
             if desk.has_claimed(self.record.copy_id) or await self._left_before(claim.client_order_id):
@@ -130,6 +131,18 @@ class Copying:
         if answer is ClaimAnswer.NEW:
             desk.note_claim(self.record.copy_id)
         return answer
+
+    async def _answer(self, claim: Claim) -> ClaimAnswer:
+        """Claim; where another engine writes the ledger this one ends within seconds, or is the one again.
+
+        Until then it sends nothing: exits too are the other's, which claims them. Raises LedgerUnreachable.
+        """
+        while True:
+            try:
+                return await self._desk.ledger.claim(claim)
+            except LedgerTakenOver as error:
+                self.record.trouble(str(error))
+                await self._pause(TAKEN_OVER_RETRY_S)
 
     async def _left_before(self, client_order_id: str) -> bool:
         """Ask the venue where a change was told again: what earlier lives did the ledger alone knows."""

@@ -354,7 +354,7 @@ def _write_alone(store: Store, write: WriteBatch, now_ms: int) -> "list[ClaimAns
 
 def _copied(error: LedgerUnreachable) -> LedgerUnreachable:
     """Each caller raises an exception of its own: a traceback is not shared between tasks."""
-    copied = LedgerUnreachable(*error.args)
+    copied = type(error)(*error.args)
     copied.__cause__ = error
     return copied
 

@@ -16,7 +16,7 @@ from model.account_view import READS_LAG_S_MAX
 from model.amounts import ZERO, format_decimal
 from model.copy import OrderRecord
 from model.follower import Decision, Goal, Situation
-from model.ledger import LedgerUnreachable
+from model.ledger import LedgerTakenOver, LedgerUnreachable
 from model.leg import Leg
 from model.order import OrderRequest, OrderState, make_client_order_id
 from model.reasons import Reason
@@ -123,6 +123,9 @@ class Placing:
                 if unplanned:
                     await self._desk.ledger.plan_orders(unplanned)
                 return True
+            except LedgerTakenOver as error:
+                self._record.trouble(str(error))
+                return False  # another engine sends what is to be sent, exits too
             except LedgerUnreachable as error:
                 self._record.trouble(str(error))
         if not records[0].reduce_only:

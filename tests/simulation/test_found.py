@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.ledger import LEASE_CHECK_S
 from actors.ledger_desk import LedgerDesk
 from actors.mark_stream import CLOCK_REFRESH_S
 from actors.messages import SetMode
@@ -173,6 +174,23 @@ async def test_an_exit_waits_for_a_symbol_that_the_catalogue_left_out_at_the_sta
         held = world.size("alice")
         world.venue.listings["BTCUSDT"] = listed
         await trio.sleep(70)
+
+        assert (held, world.size("alice")) == (D("0.2"), 0)
+
+
+async def test_an_engine_that_was_taken_over_leaves_exits_to_the_other(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Refused as if the ledger were away, its claim of an exit counted as new: both would have sent it."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        await trio.sleep(LEASE_CHECK_S - trio.current_time() % LEASE_CHECK_S + 0.5)
+        world.store.put_meta({"engine": "another's"})
+        world.close("BTCUSDT")
+        await trio.sleep(LEASE_CHECK_S - 1)
+        held = world.size("alice")
+        await trio.sleep(LEASE_CHECK_S)  # the lease was ours all the time: it writes again
 
         assert (held, world.size("alice")) == (D("0.2"), 0)
 
