@@ -116,7 +116,7 @@ class FollowerDesk:
             del self._claimed[next(iter(self._claimed))]
 
     def has_claimed(self, copy_id: str) -> bool:
-        """Tell whether a copy was claimed in this life of the follower, or was open when it began."""
+        """Tell whether a copy was claimed in this life, or before it and may be asked for again."""
         return copy_id in self._claimed
 
     def tell_news(self) -> None:
@@ -267,14 +267,11 @@ class FollowerDesk:
         """Return legs as they are known by now: later copies may have been written since."""
         return tuple(self.holdings.get(held.leg, held) for held in holdings)
 
-    def take_positions(self, rows: Iterable[PositionReport], *, asked_at: float | None = None) -> None:
-        """Take position rows into the view, and note which legs they moved.
-
-        ``asked_at`` is of rows that were read.
-        """
+    def take_positions(self, rows: Iterable[PositionReport]) -> None:
+        """Take position rows into the view, and note which legs they moved."""
         rows, now = tuple(rows), trio.current_time()
         sizes = {row.leg: self.view.size(row.leg) for row in rows}
-        self.view.apply_positions(rows, now=now, asked_at=asked_at)
+        self.view.apply_positions(rows)
         self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
 
     def take_wallet(self, report: WalletReport) -> None:
@@ -290,8 +287,7 @@ class FollowerDesk:
 
     async def read_symbol(self, symbol: str) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""
-        asked_at = trio.current_time()
-        self.take_positions(await self.gateway.positions_of(symbol), asked_at=asked_at)
+        self.take_positions(await self.gateway.positions_of(symbol))
         self.tell_news()
 
     def stream_came_up(self) -> None:
@@ -301,18 +297,17 @@ class FollowerDesk:
 
     async def read_account(self) -> bool:
         """Read positions and wallet by REST into the view; return whether it had agreed (R21)."""
-        streams, asked_at = self._streams, trio.current_time()
+        streams = self._streams
         snapshot = await self.gateway.snapshot()
         for symbol in self.view.missing_from(snapshot):
             await self.read_symbol(symbol)
         sizes = {row.leg: self.view.size(row.leg) for row in snapshot.positions}
         wallet = self.view.wallet
-        now = trio.current_time()
-        agreed = self.view.apply_snapshot(snapshot, self.board.instruments, now=now, asked_at=asked_at)
+        agreed = self.view.apply_snapshot(snapshot, self.board.instruments)
         self._note_payment(wallet)
         if self._streams != streams:  # what happened between this read and the stream is known by neither
             self.view.snapshot_agreed = False
-        self.read_at = now
+        now = self.read_at = trio.current_time()
         self.moved_at.update({leg: now for leg, size in sizes.items() if self.view.size(leg) != size})
         self.tell_news()
         return agreed

@@ -12,7 +12,6 @@ from actors.follower_desk import Baseline, FollowerDesk
 from actors.lane import Interrupted, Lane
 from actors.order_life import send, settle
 from exchanges.errors import ExchangeError, Refusal, RequestRejected
-from model.account_view import READS_LAG_S_MAX
 from model.amounts import ZERO, format_decimal
 from model.copy import OrderRecord
 from model.follower import Decision, Goal, Situation
@@ -23,6 +22,8 @@ from model.reasons import Reason
 from model.reduction import shrink_to_margin
 from model.validation import OrderDraft
 
+READS_LAG_S_MAX = 5.0
+"""How long a read of a position may go on not to show what an order of ours has filled."""
 POSITION_WAIT_S = 1.0
 """How long the stream may take to show a fill before the position is read by REST."""
 END_WAIT_S = 3.0

@@ -14,8 +14,6 @@ from model.marks import Marks
 STREAM_SILENCE_S_MAX = 25.0
 MARK_AGE_S_MAX = 5.0
 EQUITY_TOLERANCE = Decimal("0.001")
-READS_LAG_S_MAX = 5.0
-"""How far a read may lag behind: what is asked for later than this knows everything that was told before."""
 
 
 @attrs.define
@@ -29,8 +27,6 @@ class AccountView:
     heard_at: float | None = None
     """When the stream last spoke; None while it is down."""
     snapshot_agreed: bool = False
-    _told_at: dict[Leg, float] = attrs.field(factory=dict)
-    """When the known row of a leg came."""
     _same_age: dict[Leg, list[Decimal]] = attrs.field(factory=dict)
     """The sizes that a leg had in rows as new as the known one, that one's last."""
 
@@ -55,20 +51,16 @@ class AccountView:
         """Return the position mode of a symbol, None when never read."""
         return self.modes.get(symbol)
 
-    def apply_positions(
-        self, rows: Iterable[PositionReport], *, now: float = 0.0, asked_at: float | None = None
-    ) -> None:
-        """Take position rows, come ``now``; a row older than the known one changes nothing.
+    def apply_positions(self, rows: Iterable[PositionReport]) -> None:
+        """Take position rows; one older than the known one changes nothing, however long ago that came.
 
-        Args:
-            asked_at: of rows that were read; None for those of the stream.
+        Nobody knows how far a read may lag behind; were it believed, what is held could look flat.
         """
         for row in rows:
-            if self._is_outdated(row, asked_at):
+            if self._is_outdated(row):
                 continue
             self._note_age(row)
             self.positions[row.leg] = row
-            self._told_at[row.leg] = now
             hedged = row.leg.position_idx != ONE_WAY
             self.modes[row.leg.symbol] = PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
             if row.leverage is not None:
@@ -79,17 +71,10 @@ class AccountView:
         if self.wallet is None or report.venue_time_ms >= self.wallet.venue_time_ms:
             self.wallet = report
 
-    def apply_snapshot(
-        self,
-        snapshot: AccountSnapshot,
-        instruments: Mapping[str, Instrument],
-        *,
-        now: float = 0.0,
-        asked_at: float | None = None,
-    ) -> bool:
+    def apply_snapshot(self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument]) -> bool:
         """Take a REST snapshot; return whether the view agreed within a lot and 0.1 % of equity."""
-        agreed = self._agrees(snapshot, instruments, asked_at)
-        self.apply_positions(snapshot.positions, now=now, asked_at=asked_at)
+        agreed = self._agrees(snapshot, instruments)
+        self.apply_positions(snapshot.positions)
         self.apply_wallet(snapshot.wallet)
         self.snapshot_agreed = agreed
         return agreed
@@ -131,21 +116,12 @@ class AccountView:
             return Leg(symbol, HEDGE_LONG), Leg(symbol, HEDGE_SHORT)
         return (Leg(symbol, ONE_WAY),)
 
-    def _is_outdated(self, row: PositionReport, asked_at: float | None) -> bool:
-        """Tell whether the known row of the leg is newer.
-
-        A venue's clock may step back, and then whatever it says from that moment on looks old: a read
-        that cannot lag so far is believed all the same.
-        """
+    def _is_outdated(self, row: PositionReport) -> bool:
+        """Tell whether the known row of the leg is newer; one of its own age may be told again."""
         known = self.positions.get(row.leg)
-        if known is None:
-            return False
-        if not _older(row, known):  # of two fills in one millisecond the first may be told again
-            return row.size != known.size and row.size in self._sizes_of_age(row, known)
-        if asked_at is None or not (_is_dated(row) and _is_dated(known)):
-            return True
-        told_at = self._told_at.get(row.leg)
-        return told_at is None or asked_at - told_at <= READS_LAG_S_MAX
+        if known is None or _older(row, known):
+            return known is not None
+        return row.size != known.size and row.size in self._sizes_of_age(row, known)
 
     def _note_age(self, row: PositionReport) -> None:
         known = self.positions.get(row.leg)
@@ -158,13 +134,11 @@ class AccountView:
         is_other = _older(row, known) or _older(known, row)
         return [] if is_other else self._same_age.get(row.leg, [])
 
-    def _agrees(
-        self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument], asked_at: float | None
-    ) -> bool:
+    def _agrees(self, snapshot: AccountSnapshot, instruments: Mapping[str, Instrument]) -> bool:
         if self.wallet is None:
             return True
         for row in snapshot.positions:
-            if self._is_outdated(row, asked_at):
+            if self._is_outdated(row):
                 continue
             instrument = instruments.get(row.leg.symbol)
             lot = instrument.lot_size if instrument else ZERO
@@ -177,11 +151,6 @@ def _older(row: PositionReport, known: PositionReport) -> bool:
     if row.seq != known.seq and row.seq >= 0 and known.seq >= 0:
         return row.seq < known.seq
     return row.venue_time_ms < known.venue_time_ms
-
-
-def _is_dated(row: PositionReport) -> bool:
-    """Tell whether the venue's clock is all that orders its rows."""
-    return row.seq in (-1, row.venue_time_ms)
 
 
 def _balances_agree(ours: WalletReport, theirs: WalletReport) -> bool:

@@ -66,22 +66,6 @@ def test_an_older_row_or_wallet_changes_nothing() -> None:
     assert view.wallet == wallet("1000")
 
 
-@pytest.mark.parametrize(
-    ("seqs", "asked_at", "size"),
-    [((-1, -1), 15.1, "2"), ((-1, -1), 15.0, "1"), ((-1, -1), None, "1"), ((9, 8), 99.0, "1")],
-)
-def test_a_read_that_cannot_lag_so_far_is_believed_whatever_its_venues_clock_says(
-    seqs: tuple[int, int], asked_at: float | None, size: str
-) -> None:
-    """A clock that had stepped back hid what was opened; a sequence of the venue's own does not step."""
-    view, _ = fresh_view()
-    view.apply_positions((position("1", seq=seqs[0], time_ms=8_000),), now=10.0)
-
-    view.apply_positions((position("2", seq=seqs[1], time_ms=1_000),), now=15.2, asked_at=asked_at)
-
-    assert view.size(BTC) == Decimal(size)
-
-
 def test_the_view_is_fresh_only_while_stream_marks_and_snapshot_agree() -> None:
     view, marks = fresh_view()
     assert view.is_fresh(marks, 4.0)

@@ -306,21 +306,6 @@ async def test_nothing_is_opened_on_a_fill_that_the_view_does_not_show_yet(
         assert [row.intent.side for row in orders] == [Side.BUY, Side.SELL]
 
 
-async def test_a_clock_that_stepped_back_hides_no_position(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """Every row looked older than the one known: what had been opened was taken for flat, and not closed."""
-    async with open_world(tmp_path, Cast(venue="hyperliquid")) as world:
-        faults = world.core("alice").faults
-        faults.add(FaultKind.DROP_FRAME, account="alice")
-        world.trade("BTCUSDT", "0.2")
-        await world.until(lambda: world.size("alice") == D("0.2"))
-        faults.clock_skew_ms = -8_000
-        await trio.sleep(8)
-        world.close("BTCUSDT")
-        await trio.sleep(8)
-
-        assert world.size("alice") == 0
-
-
 async def test_no_opening_leaves_after_a_long_read_when_the_master_has_turned(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
