@@ -36,14 +36,19 @@ def update_rows(
 
 
 def select_in(
-    connection: peewee.Database, head: str, keys: Sequence[object], tail: str = ""
+    connection: peewee.Database,
+    head: str,
+    keys: Sequence[object],
+    tail: str = "",
+    *,
+    before: Sequence[object] = (),
 ) -> list[tuple[Any, ...]]:
-    """Run ``head`` IN (keys) ``tail``; no keys, no rows."""
+    """Run ``head`` IN (keys) ``tail``; no keys, no rows. ``before`` are parameters of the head."""
     found: list[tuple[Any, ...]] = []
     for start in range(0, len(keys), VARIABLES_MAX):
         chunk = keys[start : start + VARIABLES_MAX]
         marks = _marks(connection.param, 1, len(chunk))
-        found += run_sql(connection, f"{head} IN {marks} {tail}", chunk)
+        found += run_sql(connection, f"{head} IN {marks} {tail}", [*before, *chunk])
     return found
 
 

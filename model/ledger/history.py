@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import peewee
+from peewee import SQL
 
 from model.amounts import decimal_from_text
 from model.change import Change
@@ -13,25 +14,32 @@ from model.ledger.bulk import run_sql, select_in
 from model.ledger.codec import decode_change, load_json, text_decimal
 from model.ledger.rows import CopyRow, OpenCopy
 from model.ledger.tables import ChangeRow, CopyRecord, HoldingRow, OrderRow
-from model.leg import ChangeClass, Leg, Side
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, ChangeClass, Leg, Side
 from model.order import OrderState
 from model.reasons import Reason
 from model.repair import REPAIR_PREFIX
 
-OF_THE_MASTER = f"position_idx >= 0 AND substr(change_id, 1, {len(REPAIR_PREFIX)}) <> '{REPAIR_PREFIX}'"
+NO_REPAIR = f"substr(change_id, 1, {len(REPAIR_PREFIX)}) <> '{REPAIR_PREFIX}'"
+OF_THE_MASTER = f"position_idx >= 0 AND {NO_REPAIR}"
 """What a repair or an operator asked for is no change of the master's, and moves nobody else."""
+LOOKED_BACK_MAX = 1_000
+"""Changes of a leg that may have come since a copy was claimed that is open still."""
+# The legs come from the index alone, and each finds its row there: of a million changes few are read.
 _NEWEST_PER_LEG = f"""
-SELECT body FROM (
-    SELECT body, row_number() OVER (
-        PARTITION BY symbol, position_idx ORDER BY venue_time_ms DESC, seq DESC, id DESC
-    ) AS place FROM changes WHERE {OF_THE_MASTER}
-) AS ranked WHERE place = 1
+WITH legs AS (
+    SELECT symbol, position_idx FROM changes WHERE position_idx >= 0 GROUP BY symbol, position_idx
+)
+SELECT newest.change_id, newest.body FROM legs JOIN changes AS newest ON newest.id = (
+    SELECT id FROM changes AS own
+    WHERE own.symbol = legs.symbol AND own.position_idx = legs.position_idx AND {NO_REPAIR}
+    ORDER BY venue_time_ms DESC, seq DESC, id DESC LIMIT 1
+)
 """
 
 
 def last_changes(connection: peewee.Database) -> dict[Leg, Change]:
     """Return the newest change of each leg, by venue time, then seq, then arrival."""
-    newest = [decode_change(body) for (body,) in run_sql(connection, _NEWEST_PER_LEG)]
+    newest = [decode_change(body) for _, body in run_sql(connection, _NEWEST_PER_LEG)]
     return {change.leg: change for change in newest}
 
 
@@ -53,9 +61,17 @@ def open_copies(connection: peewee.Database, follower: str) -> list[OpenCopy]:
             client_order_id=row["client_order_id"],
             orders=orders[row["id"]],
             claimed_at_ms=row["claimed_at_ms"],
+            beside=_beside(connection, Leg(row["symbol"], row["position_idx"]), row["claimed_at_ms"]),
         )
         for row in rows
     ]
+
+
+def answered_of_newest(connection: peewee.Database, follower: str) -> set[str]:
+    """Return the ids of a follower's copies that answer the newest change of a leg, or may once more."""
+    newest = [change_id for change_id, _ in run_sql(connection, _NEWEST_PER_LEG)]
+    head = f"SELECT copy_id FROM copies WHERE follower = {connection.param} AND change_id"
+    return {copy_id for (copy_id,) in select_in(connection, head, newest, before=[follower])}
 
 
 def list_copies(connection: peewee.Database, *, follower: str | None, limit: int) -> list[CopyRow]:
@@ -87,6 +103,26 @@ def holdings_of(connection: peewee.Database, follower: str) -> list[Holding]:
     query = HoldingRow.select().where(HoldingRow.follower == follower)
     rows = query.order_by(HoldingRow.symbol, HoldingRow.position_idx).dicts().execute(connection)
     return [_holding(row) for row in rows]
+
+
+def _beside(connection: peewee.Database, leg: Leg, claimed_at_ms: int) -> tuple[Change, ...]:
+    """Return the newest change of the symbol's other legs that was known at a moment."""
+    found = (
+        _newest_known(connection, Leg(leg.symbol, idx), claimed_at_ms)
+        for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT)
+        if idx != leg.position_idx
+    )
+    return tuple(change for change in found if change is not None)
+
+
+def _newest_known(connection: peewee.Database, leg: Leg, at_ms: int) -> Change | None:
+    query = (
+        ChangeRow.select(ChangeRow.body)
+        .where(ChangeRow.symbol == leg.symbol, ChangeRow.position_idx == leg.position_idx, SQL(NO_REPAIR))
+        .order_by(ChangeRow.venue_time_ms.desc(), ChangeRow.seq.desc(), ChangeRow.id.desc())
+    )
+    changes = (decode_change(row["body"]) for row in query.limit(LOOKED_BACK_MAX).dicts().execute(connection))
+    return next((change for change in changes if change.received_at_ms <= at_ms), None)
 
 
 def _orders_of(

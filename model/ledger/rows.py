@@ -23,6 +23,8 @@ class OpenCopy:
     """Of part 0, attempt 0: it may have left even when ``orders`` has no row of it."""
     orders: tuple[OrderRecord, ...]
     claimed_at_ms: int
+    beside: tuple[Change, ...] = ()
+    """The newest change of each of the symbol's other legs when it was claimed: a net is of all."""
 
 
 @attrs.frozen(kw_only=True)

@@ -121,6 +121,11 @@ class Store:
         with self.unit(write=False) as connection:
             return history.open_copies(connection, follower)
 
+    def answered_of_newest(self, follower: str) -> set[str]:
+        """Return the ids of a follower's copies that answer what may be told again after a start (R14)."""
+        with self.unit(write=False) as connection:
+            return history.answered_of_newest(connection, follower)
+
     def holdings(self, follower: str) -> list[Holding]:
         """Return what is known of a follower's legs."""
         with self.unit(write=False) as connection:

@@ -116,6 +116,31 @@ def test_open_copies_come_with_their_change_and_orders(store: Store) -> None:
     assert store.open_copies("nobody") == []
 
 
+def test_open_copies_come_with_what_was_known_of_the_symbols_other_legs(store: Store) -> None:
+    """A net that was answered before a crash was taken for the last net and the change's own step."""
+    long, short, flat = Leg("BTCUSDT", 1), Leg("BTCUSDT", 2), Leg("ETHUSDT", 1)
+    before, later = (make_change(seq, leg=long, received_at_ms=NOW_MS + seq * 10) for seq in (1, 4))
+    answered = make_change(2, leg=short, received_at_ms=NOW_MS + 20)
+    elsewhere = make_change(3, leg=flat, received_at_ms=NOW_MS)
+    store.remember_changes([before, later, elsewhere])
+    store.claim([make_claim(change=answered, claimed_at_ms=NOW_MS + 30)], now_ms=NOW_MS)
+
+    (found,) = store.open_copies("alice")
+
+    assert found.beside == (before,)
+
+
+def test_what_may_be_told_again_and_was_answered_is_known(store: Store) -> None:
+    older, newest, elsewhere = make_change(1), make_change(2), make_change(3, leg=Leg("ETHUSDT", 1))
+    answers = [make_claim(change=older), make_claim(change=newest), make_claim("bob", elsewhere)]
+    store.claim(answers, now_ms=NOW_MS)
+    store.record([make_outcome(answers[1])])
+
+    assert store.answered_of_newest("alice") == {answers[1].copy_id}
+    assert store.answered_of_newest("bob") == {answers[2].copy_id}
+    assert store.answered_of_newest("nobody") == set()
+
+
 def test_an_outcome_closes_the_copy_and_keeps_orders_holdings_and_numbers(store: Store) -> None:
     claim = make_claim()
     store.claim([claim], now_ms=NOW_MS)
