@@ -1,19 +1,21 @@
 """What became of a copy that was claimed before a crash and has no outcome (R2, R11)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import attrs
 import trio
 
 from actors.copy_record import CopyRecord
+from actors.copy_situation import goals_for
 from actors.follower_desk import FollowerDesk
+from actors.messages import MasterChanged
 from actors.order_life import settle
 from exchanges.errors import ExchangeError
 from model.amounts import ZERO
-from model.change import Change
-from model.copy import Holding, OrderRecord
+from model.copy import OrderRecord
 from model.ledger import OpenCopy
-from model.leg import HEDGE_LONG, HEDGE_SHORT, Side
+from model.leg import Leg, PositionMode, Side
 from model.order import OrderState
 
 RETRY_S_BASE = 0.2
@@ -38,7 +40,7 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
         record.keep(order)
     if any(order.filled for order in record.orders):
         await _read_position(desk, symbol)  # what was filled is ours, however late its frame comes
-    _note_fills(desk, record)
+    _note_fills(desk, record, goals=_goals(desk, open_copy, symbol))
     return record
 
 
@@ -98,25 +100,21 @@ async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderR
     return await settle(desk, asked_from, desk.baseline(symbol))
 
 
-def _note_fills(desk: FollowerDesk, record: CopyRecord) -> None:
+def _goals(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> dict[Leg, Decimal]:
+    """Return the master's size that each leg of the follower answers with what the copy filled there."""
+    asked = MasterChanged(change=open_copy.change, others=open_copy.beside, received_at=0.0)
+    mode = desk.view.mode(symbol) or PositionMode.ONE_WAY
+    return {goal.leg: goal.after for goal in goals_for(desk, asked, symbol=symbol, mode=mode)}
+
+
+def _note_fills(desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, Decimal]) -> None:
     """Note which legs the copy has begun to move, and own what is there: it was ours or is now."""
     for order in record.orders:
         if not order.filled:
             continue
         holding = desk.own(order.leg)
-        record.moving[order.leg] = _answered_size(holding, desk.symbols.own_units(record.change))
+        # Of a leg that the account's mode has no more: where it was before.
+        record.moving[order.leg] = goals.get(order.leg, holding.master_size)
         if desk.view.size(order.leg):
             desk.holdings[order.leg] = holding
             record.hold(holding)
-
-
-def _answered_size(holding: Holding, change: Change) -> Decimal:
-    """Return the master's size that the leg answers with what was filled."""
-    mine, theirs = holding.leg.position_idx, change.leg.position_idx
-    if mine == theirs:
-        return change.size_after
-    if mine == HEDGE_LONG:
-        return max(change.size_after, ZERO)
-    if mine == HEDGE_SHORT:
-        return min(change.size_after, ZERO)
-    return holding.master_size + change.size_after - change.size_before  # the net of two legs
