@@ -118,9 +118,10 @@ class Copying:
         try:
             answer = await self._answer(claim)
         except LedgerUnreachable as error:
-            desk.unanswered.answered((*claim.superseded, change))  # it is written with the outcome, or was
-            if desk.has_claimed(self.record.copy_id) or await self._left_before(claim.client_order_id):
+            if desk.has_claimed(self.record.copy_id):
+                desk.unanswered.answered((change,))  # what it superseded is left to the leg's next claim
                 return ClaimAnswer.DUPLICATE  # another lane has it in hand, or had, or an earlier life
+            desk.unanswered.answered((*claim.superseded, change))  # it is written with the outcome
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not durable: {error}"))
             self.record.undurable_claim = claim
@@ -143,17 +144,6 @@ class Copying:
             except LedgerTakenOver as error:
                 self.record.trouble(str(error))
                 await self._pause(TAKEN_OVER_RETRY_S)
-
-    async def _left_before(self, client_order_id: str) -> bool:
-        """Ask the venue where a change was told again: what earlier lives did the ledger alone knows."""
-        change = self._message.change
-        if not change.caught_up:
-            return False
-        leg = attrs.evolve(change.leg, symbol=self._lane.symbol)
-        try:
-            return await self._desk.gateway.find_order(leg, client_order_id) is not None
-        except ExchangeError:
-            return False
 
     async def _goals(self) -> tuple[Goal, ...]:
         desk, symbol, message = self._desk, self._lane.symbol, self._message

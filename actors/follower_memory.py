@@ -15,7 +15,11 @@ UNWRITTEN_RETRY_S = 1.0
 
 
 async def recall(desk: FollowerDesk, key: KeyWatch, risk: RiskWatch) -> tuple[list[Holding], list[OpenCopy]]:
-    """Read what is remembered, however long the ledger is away; local disk's part is put into it first."""
+    """Read what is remembered, however long the ledger is away; local disk's part is put into it first.
+
+    What may be told again, and was answered in an earlier life, is noted: the ledger may be away then,
+    and an id must not be used twice (R12).
+    """
     name = desk.settings.name
     while True:
         try:
@@ -23,6 +27,9 @@ async def recall(desk: FollowerDesk, key: KeyWatch, risk: RiskWatch) -> tuple[li
             await risk.read()
             kept = await desk.ledger.read(lambda store: store.meta(key.meta_key))
             key.remember(kept.get(key.meta_key))
+            answered = await desk.ledger.read(lambda store: store.answered_of_newest(name))
+            for copy_id in answered:
+                desk.note_claim(copy_id)
             return await desk.ledger.read(lambda store: (store.holdings(name), store.open_copies(name)))
         except LedgerUnreachable as error:
             desk.bus.publish(TroubleMet(where=name, what=f"ledger: {error}"))
