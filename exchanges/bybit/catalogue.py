@@ -15,7 +15,7 @@ import trio
 from exchanges.bybit.codes import EXCHANGE
 from exchanges.bybit.limits import Pool
 from exchanges.bybit.rest import BybitRest, rows_of
-from exchanges.bybit.wire import CATEGORY, COIN, Row, number_or_none, positive, reading
+from exchanges.bybit.wire import CATEGORY, COIN, Row, number_or_none, positive, reading, text_of
 from exchanges.errors import ExchangeError, MalformedMessage, RequestRejected
 from model.amounts import ONE, ZERO
 from model.instrument import Instrument, InstrumentStatus, LeverageTier
@@ -118,8 +118,8 @@ def parse_instrument(row: Row) -> Instrument | None:
         return Instrument(
             exchange=EXCHANGE,
             symbol=_symbol(row["symbol"]),
-            base=row["baseCoin"],
-            quote=row["quoteCoin"],
+            base=text_of(row["baseCoin"]),
+            quote=text_of(row["quoteCoin"]),
             lot_size=positive(lot["qtyStep"]),
             min_quantity=positive(lot["minOrderQty"]),
             max_quantity=positive(lot["maxOrderQty"]),

@@ -117,14 +117,14 @@ def parse_execution(row: Row) -> Execution | None:
         if kind not in TRADES:
             raise ValueError(f"execType {kind!r}")
         return Execution(
-            execution_id=_text(row["execId"]),
+            execution_id=text_of(row["execId"]),
             symbol=row["symbol"],
             position_idx=None,
             side_sign=SIDES[row["side"]].sign,
             quantity=positive(row["execQty"]),
             price=positive(row["execPrice"]),
             closed_size=number_or_none(row.get("closedSize")),
-            order_id=_text(row["orderId"]),
+            order_id=text_of(row["orderId"]),
             client_order_id=_word(row.get("orderLinkId")),
             seq=_sequence(row.get("seq")),
             venue_time_ms=_milliseconds(row["execTime"]),
@@ -168,7 +168,7 @@ def parse_order(row: Row) -> OrderReport | None:
         return OrderReport(
             leg=Leg(row["symbol"], _index(row.get("positionIdx", 0))),
             client_order_id=_word(row.get("orderLinkId")),
-            order_id=_text(row["orderId"]),
+            order_id=text_of(row["orderId"]),
             state=_order_state(row["orderStatus"], filled),
             filled=filled,
             average_price=_price(row.get("avgPrice")),
@@ -236,7 +236,7 @@ def parse_order_ack(data: object, order: OrderRequest, *, venue_time_ms: int) ->
         return OrderReport(
             leg=order.leg,
             client_order_id=order.client_order_id,
-            order_id=_text(data["orderId"]),
+            order_id=text_of(data["orderId"]),
             state=OrderState.ACCEPTED,
             filled=ZERO,
             average_price=None,
@@ -339,7 +339,7 @@ def _signed_size(row: Row) -> Decimal:
 
 
 def _order_state(word: object, filled: Decimal) -> OrderState:
-    state = ORDER_STATES[_text(word)]
+    state = ORDER_STATES[text_of(word)]
     return OrderState.ENDED if state is OrderState.REJECTED and filled else state
 
 
@@ -389,7 +389,8 @@ def _milliseconds(value: object) -> int:
     return whole(value or 0)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text that is not empty; raises ValueError."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"no text: {value!r}")
     return value

@@ -454,7 +454,7 @@ def _parse_fill(row: Row) -> Execution:
         # `tid` alone is neither unique nor always there: the venue keys a row by all of these.
         execution_id=":".join(str(row.get(key, "")) for key in ("hash", "oid", "tid", "time", "sz"))
         + f":{row.get('startPosition', '')}",
-        symbol=row["coin"],
+        symbol=text_of(row["coin"]),
         position_idx=0,
         side_sign=SIDES[row["side"]].sign,
         quantity=positive(row["sz"]),

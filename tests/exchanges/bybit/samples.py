@@ -72,6 +72,26 @@ def wallet(**changes: Any) -> Json:
     return {"accountType": "UNIFIED", "totalAvailableBalance": "6.79608275", "coin": [coin]} | changes
 
 
+def instrument(symbol: str = "SOLUSDT", **changes: Any) -> Json:
+    return {
+        "symbol": symbol,
+        "contractType": "LinearPerpetual",
+        "status": "Trading",
+        "baseCoin": symbol[:-4],
+        "quoteCoin": "USDT",
+        "settleCoin": "USDT",
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": "0.10"},
+        "lotSizeFilter": {
+            "maxOrderQty": "1190.000",
+            "minOrderQty": "0.001",
+            "qtyStep": "0.001",
+            "maxMktOrderQty": "500.000",
+            "minNotionalValue": "5",
+        },
+    } | changes
+
+
 def frame(topic: str, *rows: Any) -> Json:
     return {"topic": topic, "id": "1_x_1", "creationTime": 1759432560944, "data": list(rows)}
 

@@ -208,12 +208,16 @@ async def test_reads_keep_to_the_budget_of_their_key(autojump_clock: MockClock) 
 async def test_the_catalogue_has_every_page_and_what_is_being_delisted(autojump_clock: MockClock) -> None:
     def listed(query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         if query["status"] == "Delivering":
-            return ok(page(instrument("OLDUSDT", status="Delivering")))
+            return ok(page(samples.instrument("OLDUSDT", status="Delivering")))
         if query["status"] == "PreLaunch":
             return no(10001, "params error: status")
         if "cursor" in query:
-            return ok(page(instrument("BUSDT"), {"symbol": "BROKEN"}))
-        return ok(page(instrument("AUSDT"), instrument("AUSDC", settleCoin="USDC"), cursor="next%3D1"))
+            return ok(page(samples.instrument("BUSDT"), {"symbol": "BROKEN"}))
+        return ok(
+            page(
+                samples.instrument("AUSDT"), samples.instrument("AUSDC", settleCoin="USDC"), cursor="next%3D1"
+            )
+        )
 
     bybit = Scripted(rest={"/v5/market/instruments-info": [listed]})
     async with serving(bybit.network, rest=bybit.http.serve):
@@ -238,7 +242,7 @@ async def test_leverage_tiers_come_with_the_second_reading_page_by_page(autojump
             )
         return ok(page(tier("AUSDT", "400", "20"), tier("AUSDT", "200", "50.00"), cursor="next%3D1"))
 
-    listed = [instrument(symbol) for symbol in ("AUSDT", "BUSDT", "CUSDT")]
+    listed = [samples.instrument(symbol) for symbol in ("AUSDT", "BUSDT", "CUSDT")]
     bybit = Scripted(
         rest={"/v5/market/instruments-info": [ok(page(*listed))], RISK: [no(10006), risks, risks, no(10016)]}
     )
@@ -262,26 +266,6 @@ async def test_leverage_tiers_come_with_the_second_reading_page_by_page(autojump
     assert [(it.notional_max, it.leverage_max) for it in found["BUSDT"].tiers] == [(D(1000), D("25.5"))]
     assert found["CUSDT"].tiers == ()
     assert len(bybit.asked(RISK)) > 3
-
-
-def instrument(symbol: str, **changes: str) -> dict[str, object]:
-    return {
-        "symbol": symbol,
-        "contractType": "LinearPerpetual",
-        "status": "Trading",
-        "baseCoin": symbol[:-4],
-        "quoteCoin": "USDT",
-        "settleCoin": "USDT",
-        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-        "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": "0.10"},
-        "lotSizeFilter": {
-            "maxOrderQty": "1190.000",
-            "minOrderQty": "0.001",
-            "qtyStep": "0.001",
-            "maxMktOrderQty": "500.000",
-            "minNotionalValue": "5",
-        },
-    } | changes
 
 
 async def test_all_marks_at_once(autojump_clock: MockClock) -> None:

@@ -320,6 +320,14 @@ READERS: list[Callable[[Any], object]] = [
 ROWS = [samples.execution, samples.position, samples.order, samples.wallet]
 
 
+@pytest.mark.parametrize("coin", ["baseCoin", "quoteCoin"])
+@pytest.mark.parametrize("value", [7, "", None, ["SOL"]])
+def test_an_instrument_whose_coins_are_no_texts_is_malformed(coin: str, value: object) -> None:
+    """A number went through, and ended the actor that looked for the asset in it."""
+    with pytest.raises(MalformedMessage):
+        parse_instrument(samples.instrument(**{coin: value}))
+
+
 @given(JSON, st.sampled_from(READERS))
 def test_garbage_of_any_shape_is_malformed_and_nothing_else(
     garbage: Any, read: Callable[[Any], object]
