@@ -53,6 +53,7 @@ class Copying:
         self._message = message
         self._lane = lane
         self._resumed = resumed is not None
+        self._only_reduces = False
         self._unfinished = unfinished
         self.record = resumed or CopyRecord(
             copy_id=make_copy_id(desk.settings.name, message.change.change_id),
@@ -91,6 +92,7 @@ class Copying:
         if not self._resumed and await self._claim() is not ClaimAnswer.NEW:
             if not overtaken:
                 return False
+            self._only_reduces = True
             self.record, overtaken = overtaken[-1], overtaken[:-1]
             self._placing = Placing(self._desk, self._lane, self.record)  # its orders, under its own ids
             self._note_catching_up()
@@ -152,7 +154,12 @@ class Copying:
             mode = await self._read_mode(symbol)
         goals = goals_for(desk, message, symbol=symbol, mode=mode)
         return tuple(
-            goal.begun(moving=self._moving(goal.leg), held=desk.view.size(goal.leg)) for goal in goals
+            goal.begun(
+                moving=self._moving(goal.leg),
+                held=desk.view.size(goal.leg),
+                only_reduces=self._only_reduces,
+            )
+            for goal in goals
         )
 
     def _moving(self, leg: Leg) -> tuple[Decimal, ...]:

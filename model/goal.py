@@ -32,8 +32,10 @@ class Goal:
     """
     held: Decimal | None = None
     """What the follower held when the copy began: a retry in proportion starts from there again (R6)."""
+    only_reduces: bool = False
+    """The change has its outcome, its opening too: only what is left to reduce is done (R11, R13)."""
 
-    def begun(self, *, moving: tuple[Decimal, ...], held: Decimal) -> "Goal":
+    def begun(self, *, moving: tuple[Decimal, ...], held: Decimal, only_reduces: bool = False) -> "Goal":
         """Return the goal of a copy that begins now."""
         return Goal(
             leg=self.leg,
@@ -43,6 +45,7 @@ class Goal:
             contributions=self.contributions,
             moving=moving,
             held=held,
+            only_reduces=only_reduces,
         )
 
     @property
@@ -53,7 +56,7 @@ class Goal:
     @property
     def adds(self) -> bool:
         """Tell whether the master added to its side, seen from any size that the follower may answer."""
-        return any(kind in _ADDS for kind in self._classes())
+        return not self.only_reduces and any(kind in _ADDS for kind in self._classes())
 
     @property
     def takes_off(self) -> bool:

@@ -34,6 +34,14 @@ def test_what_unfinished_copies_had_begun_to_answer_counts_as_acted_on() -> None
     assert goal.begun(moving=(D("0.5"),), held=D(0)).adds
 
 
+def test_where_the_change_has_its_outcome_only_reductions_are_left() -> None:
+    """An opening that had expired left after all, when an older order turned out lost."""
+    goal = make_goal("-0.19", "-0.19").begun(moving=(D(0), D("-0.4")), held=D(0), only_reduces=True)
+
+    assert goal.takes_off
+    assert not goal.adds
+
+
 def test_hedge_legs_of_less_than_one_coin_go_to_their_own_side() -> None:
     long = make_change("0", "0.5", leg=Leg("BTCUSDT", HEDGE_LONG))
     short = make_change("0", "-0.25", leg=Leg("BTCUSDT", HEDGE_SHORT))
