@@ -105,6 +105,7 @@ class FollowerDesk:
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
     _claimed: dict[str, None] = attrs.field(factory=dict)
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
+    _baselines: dict[str, Baseline] = attrs.field(factory=dict)
     _streams: int = 0
     """How many streams have come up."""
     _news: trio.Event = attrs.field(factory=trio.Event)
@@ -233,8 +234,14 @@ class FollowerDesk:
         self._moved[leg] = self._moved.get(leg, ZERO) + moved
 
     def baseline(self, symbol: str) -> Baseline:
-        """Return where the symbol stands now, to be compared later."""
-        return Baseline(self.view.sizes_of(symbol), self._moved_of(symbol))
+        """Return where the symbol stood before the orders of it that are on their way, to be compared later.
+
+        What the view shows meanwhile may have a fill in it whose order has not settled yet.
+        """
+        is_moving = bool(self.unknown_orders[symbol]) or self.is_unconfirmed(symbol)
+        if not is_moving or symbol not in self._baselines:
+            self._baselines[symbol] = Baseline(self.view.sizes_of(symbol), self._moved_of(symbol))
+        return self._baselines[symbol]
 
     def moved_by_others(self, symbol: str, baseline: Baseline) -> bool:
         """Tell whether the symbol's position is not where our settled orders took it since ``baseline``."""

@@ -16,7 +16,20 @@ from tests.simulation.schedule import make_schedule
 SEEDS = {"bybit": range(28), "binance": (*range(10), 19, 29, 38, 102, 229, 554), "hyperliquid": range(8)}
 """By the venue of the followers; the master is on Bybit. Late ones have found something."""
 WITH_HANDS = {
-    "bybit": (3, 4, *range(4002160, 4002164), 4001018, 4000048, 5001962, 5002601, 8200486, 8401224),
+    "bybit": (
+        3,
+        4,
+        *range(4002160, 4002164),
+        4001018,
+        4000048,
+        5001962,
+        5002601,
+        8200486,
+        8401224,
+        9000600,
+        9000690,
+        9000873,
+    ),
     "binance": (
         5,
         6,
@@ -31,7 +44,7 @@ WITH_HANDS = {
         8200508,
         8500040,
     ),
-    "hyperliquid": (7, 8, 5000650, 6000050, 6000088),
+    "hyperliquid": (7, 8, 5000650, 6000050, 6000088, 9000146),
 }
 """The same, with owners, operators, liquidations and new filters."""
 
