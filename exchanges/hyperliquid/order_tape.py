@@ -51,9 +51,9 @@ class OrderTape:
 
     def _complete(self, order_id: str) -> tuple[OrderReport, ...]:
         order, fills = self._filled.get(order_id), self._fills.get(order_id, ())
-        if order is None or sum((fill.quantity for fill in fills), ZERO) != order.quantity:
+        if order is None or not fills or sum((fill.quantity for fill in fills), ZERO) != order.quantity:
             return ()
-        del self._filled[order_id]
+        del self._filled[order_id], self._fills[order_id]
         return (with_fills(order, fills),)
 
 
