@@ -156,7 +156,7 @@ class Placing:
             return Reason.VENUE_UNREACHABLE
         if sent.refusal is not None:
             desk.awaited.discard(record.client_order_id)
-            return await self._refused(sent.refusal, draft)
+            return await self._refused(sent.refusal, draft, is_exit=not goal.after)
         settled = await self._settle(draft, sent.record, baseline)
         self._record.keep(settled)
         return await self._settled(goal, draft, settled, size_before)
@@ -212,8 +212,11 @@ class Placing:
             return None
         return Reason.PRICE_MOVED
 
-    async def _refused(self, refusal: Refusal, draft: OrderDraft) -> Reason | None:
-        """Return why the order was refused, after reading again what the refusal puts in doubt."""
+    async def _refused(self, refusal: Refusal, draft: OrderDraft, *, is_exit: bool) -> Reason | None:
+        """Return why the order was refused, after reading again what the refusal puts in doubt.
+
+        ``is_exit``: the master has left that side. A fraction of a lot may have to stay, the rest not.
+        """
         symbol = draft.leg.symbol
         if refusal in _BY_CATALOGUE and await self._desk.board.doubt():
             return Reason.VENUE_REJECTED
@@ -226,7 +229,8 @@ class Placing:
             if refusal is Refusal.REDUCE_ONLY and not draft.opens and not self._desk.view.size(draft.leg):
                 return Reason.ALREADY_FLAT
         if refusal is Refusal.MIN_SIZE:
-            return Reason.BELOW_MIN_NOTIONAL if draft.opens or draft.closes_all else Reason.DEFERRED
+            may_wait = not (draft.opens or draft.closes_all or is_exit)
+            return Reason.DEFERRED if may_wait else Reason.BELOW_MIN_NOTIONAL
         if refusal is Refusal.SYMBOL:
             return Reason.SYMBOL_NOT_TRADING
         return Reason.VENUE_REJECTED

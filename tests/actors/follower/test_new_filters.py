@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from exchanges.sandbox import FaultKind
 from exchanges.sandbox.listing import ListingStatus
 from model.reasons import Reason
 from tests.houses import VENUES
@@ -43,6 +44,26 @@ async def test_a_coarser_lot_holds_up_neither_an_exit_nor_an_opening(
 
         assert abs(reduced - D("0.074")) < D("0.01")
         assert abs(world.size("alice") - D("0.185")) < D("0.1")
+
+
+async def test_an_exit_that_leaves_a_fraction_of_a_lot_is_not_put_off_when_it_is_refused_as_too_small(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It was no close of everything, and waited for the next change of a master who had left."""
+    async with open_world(tmp_path, Cast(settings={"sizing": fixed_ratio("0.37")})) as world:
+        world.trade("BTCUSDT", "0.4")
+        await world.settled()
+        await trio.sleep(LONG_BEFORE_IT_IS_READ_ANYWAY_S)
+        relist(world, lot_size=D("0.01"), min_quantity=D("0.01"))
+        world.trade("BTCUSDT", "0.3")
+        await world.settled(timeout_s=10.0)
+        held = world.size("alice")
+        world.core("alice").faults.add(FaultKind.REJECT, account="alice", code=110094, count=2)
+        world.close("BTCUSDT")
+        await trio.sleep(5)
+
+        assert held == D("0.258")
+        assert world.size("alice") == D("0.008")
 
 
 async def test_smaller_orders_are_sent_where_large_ones_are_no_longer_taken(
