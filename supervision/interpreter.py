@@ -16,9 +16,6 @@ SWITCH_S = 0.0005
 YOUNG_MAX = 100_000
 """Objects made and kept before the collector looks: more than one change makes for 1,000 followers."""
 LOOK_EVERY_S = 0.5
-SWEEP_EVERY_S = 60.0
-"""Fifty to three hundred objects a minute of a few accounts are found by the collector alone, of errors."""
-YOUNG_AND_MIDDLE = 1
 
 
 def tune_interpreter() -> None:
@@ -37,13 +34,3 @@ async def spare_what_stays(is_ready: Callable[[], Awaitable[bool]]) -> None:
             break
         await trio.sleep(LOOK_EVERY_S)
     gc.freeze()
-
-
-async def sweep_what_is_young() -> None:
-    """Have the collector look at what is young every minute, for ever: left alone it waits for hours.
-
-    What has been kept for a minute is not looked at again, so this costs what a minute has made.
-    """
-    while True:
-        await trio.sleep(SWEEP_EVERY_S)
-        gc.collect(YOUNG_AND_MIDDLE)

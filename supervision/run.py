@@ -30,7 +30,7 @@ from supervision.control_socket import ControlSocket
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
 from supervision.exits import exit_code_of, message_of
-from supervision.interpreter import spare_what_stays, sweep_what_is_young, tune_interpreter
+from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.last_end import note_end, take_last_end
 from supervision.ledger_setup import make_journal, open_ledger
 from supervision.logs import Logs, default_instance, log_uncaught, start_logs
@@ -208,7 +208,6 @@ async def _run_engine(process: Process, stop: StopRequest) -> None:
         nursery.start_soon(_beside, probe.run)
         nursery.start_soon(_beside, partial(tell_service_manager, desk, ServiceManager(process.env)))
         nursery.start_soon(_beside, partial(spare_what_stays, partial(_is_ready, desk)))
-        nursery.start_soon(_beside, sweep_what_is_young)
         nursery.start_soon(_stop_when_asked, engine, stop)
         failure: Exception | None = None
         try:

@@ -28,7 +28,7 @@ from model.ledger.lease import make_lease
 from supervision.engine import Engine, EngineParts
 from supervision.event_log import LastWords, log_events
 from supervision.events import ActorCrashed
-from supervision.interpreter import spare_what_stays, sweep_what_is_young, tune_interpreter
+from supervision.interpreter import spare_what_stays, tune_interpreter
 from supervision.logs import start_logs
 from supervision.settings.endpoints import loopback_addresses
 from supervision.settings.engine import LogSettings
@@ -175,7 +175,6 @@ class Copier:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             nursery.start_soon(log_events, self._bus, LastWords())
-            nursery.start_soon(sweep_what_is_young)
             await nursery.start(self._engine.run)
             while len(self._ready) < self._count:
                 await trio.sleep(LOOK_EVERY_S)

@@ -2,21 +2,13 @@
 
 import gc
 import sys
-import weakref
 from collections.abc import Iterator
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from supervision.interpreter import (
-    SWEEP_EVERY_S,
-    SWITCH_S,
-    YOUNG_MAX,
-    spare_what_stays,
-    sweep_what_is_young,
-    tune_interpreter,
-)
+from supervision.interpreter import SWITCH_S, YOUNG_MAX, spare_what_stays, tune_interpreter
 
 
 @pytest.fixture(autouse=True)
@@ -41,25 +33,6 @@ async def test_nothing_is_spared_before_the_engine_is_ready(autojump_clock: Mock
 
     assert frozen_when_asked == [0, 0, 0]
     assert gc.get_freeze_count() > 1_000
-
-
-async def test_what_only_the_collector_finds_is_gone_within_a_minute(autojump_clock: MockClock) -> None:
-    """It waited for a hundred thousand objects: errors of hours stayed."""
-
-    class Ring:
-        def __init__(self) -> None:
-            self.itself = self
-
-    tune_interpreter()
-    gone = weakref.ref(Ring())
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(sweep_what_is_young)
-        await trio.sleep(SWEEP_EVERY_S / 2)
-        assert gone() is not None
-        await trio.sleep(SWEEP_EVERY_S)
-        nursery.cancel_scope.cancel()
-
-    assert gone() is None
 
 
 def test_threads_and_the_collector_are_told_once() -> None:
