@@ -37,7 +37,9 @@ class Urgency(IntEnum):
 
     REDUCE = 0
     OPEN = 1
-    READ = 2
+    VIEW = 2
+    """What a follower has to know of its account before it copies."""
+    READ = 3
 
 
 class Budget:

@@ -30,7 +30,8 @@ class House:
     host: str
     core: SandboxVenue
     server: SandboxServer
-    connect: Callable[[MemoryNetwork, Clock], Venue]
+    connect: Callable[[MemoryNetwork, Clock, bool], Venue]
+    """Returns the venue as the engine has it, paced like the real one or not."""
     credentials: Callable[[Account], Credentials]
     own_symbol: Callable[[str], str] = str
     """The venue's name for one of Bybit's symbols."""
@@ -79,7 +80,9 @@ def bybit_house(core: SandboxVenue) -> House:
         host=BYBIT_HOST,
         core=core,
         server=SandboxServer(BybitSandbox(core)),
-        connect=lambda network, clock: BybitVenue(bybit_endpoints(), network=network, clock=clock),
+        connect=lambda network, clock, paced: BybitVenue(
+            attrs.evolve(bybit_endpoints(), paced=paced), network=network, clock=clock
+        ),
         credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
         order_endpoint="order.create",
     )
@@ -93,7 +96,9 @@ def binance_house(accounts: Sequence[AccountDescription], clock: TrioClock) -> H
         host=BINANCE_HOST,
         core=core,
         server=SandboxServer(BinanceSandbox(core)),
-        connect=lambda network, clock: BinanceVenue(binance_endpoints(), network=network, clock=clock),
+        connect=lambda network, clock, paced: BinanceVenue(
+            attrs.evolve(binance_endpoints(), paced=paced), network=network, clock=clock
+        ),
         credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
         order_endpoint="order.place",
     )
@@ -107,8 +112,8 @@ def hyperliquid_house(accounts: Sequence[AccountDescription], clock: TrioClock) 
         host=HYPERLIQUID_HOST,
         core=core,
         server=SandboxServer(HyperliquidSandbox(core)),
-        connect=lambda network, clock: HyperliquidVenue(
-            hyperliquid_endpoints(), network=network, clock=clock
+        connect=lambda network, clock, paced: HyperliquidVenue(
+            attrs.evolve(hyperliquid_endpoints(), paced=paced), network=network, clock=clock
         ),
         credentials=lambda it: Credentials(api_key="", api_secret=it.api_secret, account=it.api_key),
         own_symbol=lambda symbol: symbol.removesuffix("USDT").replace("1000PEPE", "kPEPE"),

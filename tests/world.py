@@ -85,6 +85,8 @@ class World:
     directory: Path
     max_open_age_s: float = 5.0
     allow_trading_key: bool = True
+    paced: bool = False
+    """Whether the engine keeps the venues' request budgets, and heeds their stops."""
     make_parts: Callable[..., EngineParts] | None = None
     """Puts an engine's parts together, where it is to have more than a scenario needs."""
     make_desk: type[LedgerDesk] = LedgerDesk
@@ -255,7 +257,7 @@ class World:
             publish=bus.publish,
         )
         parts = (self.make_parts or EngineParts)(
-            venues={house.exchange: house.connect(self.network, clock) for house in self.houses},
+            venues={house.exchange: house.connect(self.network, clock, self.paced) for house in self.houses},
             master_exchange="bybit",
             master_credentials=self._credentials(MASTER),
             ledger=desk,
@@ -319,6 +321,7 @@ async def open_world(
     listings: Mapping[str, Iterable[Listing]] | None = None,
     make_parts: Callable[..., EngineParts] | None = None,
     make_desk: type[LedgerDesk] = LedgerDesk,
+    paced: bool = False,
 ) -> AsyncIterator[World]:
     """Open venues with a master and these followers, and an engine that is ready to copy.
 
@@ -359,6 +362,7 @@ async def open_world(
                 max_open_age_s=max_open_age_s,
                 make_parts=make_parts,
                 make_desk=make_desk,
+                paced=paced,
             )
             world.followers = tuple(_account(world, member) for member in cast)
             store.apply_followers([FollowerRow(settings=it.settings) for it in world.followers], prune=False)

@@ -18,6 +18,7 @@ from exchanges.hyperliquid.wire import (
     parse_state,
     wallet_of,
 )
+from exchanges.pacing import Urgency
 from model.account import PositionReport, WalletReport
 
 MODE_S = 900.0
@@ -38,6 +39,7 @@ class AccountReader:
         self._asked_at = 0.0
         self._settings: dict[str, tuple[Setting, float]] = {}
         self._nudged = trio.Event()
+        self._asking = trio.Lock()
 
     def nudge(self) -> None:
         """Say that the account has just moved: whoever waits to read it need not wait longer."""
@@ -53,41 +55,47 @@ class AccountReader:
         with trio.move_on_after(max(0.0, most_s)):
             await self._nudged.wait()
 
-    async def read(self) -> tuple[State, WalletReport]:
+    async def read(self, urgency: Urgency = Urgency.READ) -> tuple[State, WalletReport]:
         """Read positions and balances; raises ExchangeError's kinds."""
         self._nudged = trio.Event()
-        state = await self.read_state()
-        collateral = await self.collateral(state)
-        spot = await self.read_spot() if collateral is Collateral.SPOT else None
+        state = await self.read_state(urgency)
+        collateral = await self.collateral(state, urgency)
+        spot = await self._read_spot(urgency) if collateral is Collateral.SPOT else None
         return state, wallet_of(state, collateral, spot)
 
-    async def read_state(self) -> State:
+    async def read_state(self, urgency: Urgency) -> State:
         """Read the positions; raises ExchangeError's kinds."""
-        state = parse_state(await self._rest.read("clearinghouseState", user=self.address))
+        found = await self._rest.read("clearinghouseState", urgency=urgency, user=self.address)
+        state = parse_state(found)
         self.learn(state)
         return state
 
-    async def read_spot(self) -> SpotBalance:
-        """Read the balance of spot; raises ExchangeError's kinds."""
-        return parse_spot(await self._rest.read("spotClearinghouseState", user=self.address))
+    async def _read_spot(self, urgency: Urgency) -> SpotBalance:
+        found = await self._rest.read("spotClearinghouseState", urgency=urgency, user=self.address)
+        return parse_spot(found)
 
     @property
     def known_collateral(self) -> Collateral | None:
         """Where the account's equity was when that was last asked."""
         return self._collateral
 
-    async def collateral(self, state: State) -> Collateral:
-        """Return where the account's equity is. Raises: ExchangeError's kinds where it was never read."""
-        known, age_s = self._collateral, trio.current_time() - self._asked_at
-        if known is not None and age_s < (MODE_DOUBTED_S if _contradicts(state, known) else MODE_S):
+    async def collateral(self, state: State, urgency: Urgency) -> Collateral:
+        """Return where the account's equity is. Raises: ExchangeError's kinds where it was never read.
+
+        Who asks at the same time shares the answer: at a start the stream and the follower do.
+        """
+        async with self._asking:
+            known, age_s = self._collateral, trio.current_time() - self._asked_at
+            if known is not None and age_s < (MODE_DOUBTED_S if _contradicts(state, known) else MODE_S):
+                return known
+            try:
+                found = await self._rest.read("userAbstraction", urgency=urgency, user=self.address)
+                known = parse_collateral(found)
+            except ExchangeError:
+                if known is None:
+                    raise
+            self._collateral, self._asked_at = known, trio.current_time()
             return known
-        try:
-            known = parse_collateral(await self._rest.read("userAbstraction", user=self.address))
-        except ExchangeError:
-            if known is None:
-                raise
-        self._collateral, self._asked_at = known, trio.current_time()
-        return known
 
     def learn(self, state: State) -> None:
         """Remember leverages and margin types of open positions."""
@@ -107,7 +115,7 @@ class AccountReader:
 
     async def rows_of(self, symbol: str) -> tuple[PositionReport, ...]:
         """Read the one leg of a symbol, flat or not; raises ExchangeError's kinds."""
-        state = await self.read_state()
+        state = await self.read_state(Urgency.OPEN)
         row = state.positions.get(symbol)
         if row is not None:
             return (row,)
@@ -119,8 +127,9 @@ class AccountReader:
         if known is not None and trio.current_time() - known[1] < SETTING_S:
             return known[0].leverage
         try:
-            data = await self._rest.read("activeAssetData", user=self.address, coin=symbol)
-            setting = parse_setting(data)
+            setting = parse_setting(
+                await self._rest.read("activeAssetData", urgency=Urgency.OPEN, user=self.address, coin=symbol)
+            )
         except MalformedMessage:
             return None  # what an untouched asset answers is not published; then it is set first
         self.learn_setting(symbol, setting)

@@ -16,7 +16,18 @@ from exchanges.pacing import Urgency
 class Standing:
     """What the venue says of one agent and one account."""
 
-    __slots__ = ("_account", "_agent", "_known", "_lock", "_master", "_refusal", "_rest", "_vault")
+    __slots__ = (
+        "_account",
+        "_agent",
+        "_answers",
+        "_known",
+        "_lock",
+        "_master",
+        "_patience",
+        "_refusal",
+        "_rest",
+        "_vault",
+    )
 
     def __init__(self, *, agent: str, account: str, rest: HyperliquidRest) -> None:
         self._agent = agent
@@ -27,6 +38,8 @@ class Standing:
         self._vault: str | None = None
         self._refusal: RequestRejected | None = None
         self._lock = trio.Lock()
+        self._patience = trio.Lock()
+        self._answers = 0
 
     @property
     def is_known(self) -> bool:
@@ -47,12 +60,19 @@ class Standing:
 
     async def ask_ahead(self) -> None:
         """Ask when there is time; an order that cannot wait asks by itself meanwhile. Raises as above."""
-        if not self._known:
-            await self._learn(Urgency.READ, float("inf"))
+        async with self._patience:
+            if not self._known:
+                await self._learn(Urgency.READ, float("inf"))
 
     async def ask_again(self) -> str:
-        """Ask anew, when there is time; return the address of whoever approved the agent. Raises as above."""
-        await self._learn(Urgency.READ, float("inf"))
+        """Ask anew, when there is time; return the address of whoever approved the agent. Raises as above.
+
+        An answer that comes meanwhile will do: at a start both ask, at the price of sixty other reads.
+        """
+        answers = self._answers
+        async with self._patience:
+            if self._answers == answers:
+                await self._learn(Urgency.READ, float("inf"))
         return self._master
 
     def check(self) -> None:
@@ -72,6 +92,7 @@ class Standing:
                 self._refusal = error
             raise
         self._known, self._refusal = True, None
+        self._answers += 1
 
     async def _ask(self, urgency: Urgency, patience_s: float) -> str | None:
         agent = await self._role_of(self._agent, urgency, patience_s)

@@ -242,7 +242,7 @@ async def open_private_stream(
 
 async def _account_mode(reader: AccountReader) -> Collateral:
     try:
-        return await reader.collateral(await reader.read_state())
+        return await reader.collateral(await reader.read_state(Urgency.VIEW), Urgency.VIEW)
     except ExchangeError as error:
         raise StreamLost(str(error), exchange=EXCHANGE) from error
 

@@ -32,6 +32,7 @@ def main() -> int:
             tuple(options.hands),
             histories[number % len(histories)],
             options.alarms,
+            options.paced,
         )
         for number, seed in enumerate(seeds)
     ]
@@ -59,6 +60,7 @@ def _options() -> argparse.Namespace:
         "--history", nargs="*", type=Path, default=(), help="trade like who is in these files or folders"
     )
     parser.add_argument("--alarms", action="store_true", help="let the engine tell people, and judge what")
+    parser.add_argument("--paced", action="store_true", help="let the engine keep the venues' budgets")
     parser.add_argument("--jobs", type=int, default=0, help="run in so many processes")
     parser.add_argument("--twice", action="store_true", help="compare each run with one in another process")
     parser.add_argument("--show", action="store_true", help="print the schedule")

@@ -26,6 +26,8 @@ class Job:
     """The file whose trader the master trades like."""
     alarms: bool = False
     """Whether the engine tells people what is wrong, and is judged by what it told."""
+    paced: bool = False
+    """Whether it keeps the venues' request budgets."""
 
     @property
     def command(self) -> str:
@@ -37,6 +39,8 @@ class Job:
             kinds += f" --history {self.history}"
         if self.alarms:
             kinds += " --alarms"
+        if self.paced:
+            kinds += " --paced"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
 
 
@@ -51,7 +55,9 @@ class Result:
 
 def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
     """Run one."""
-    schedule = make_schedule(job.seed, job.faults, hands=job.hands, venue=job.venue, history=job.history)
+    schedule = make_schedule(
+        job.seed, job.faults, hands=job.hands, venue=job.venue, history=job.history, paced=job.paced
+    )
     if show:
         print(schedule)
     outcome = (simulate_alarmed if job.alarms else simulate)(schedule, tell=tell)

@@ -115,6 +115,7 @@ class Run:
             description=SandboxDescription(accounts=(), seed=schedule.seed),
             start=False,
             make_parts=self.make_parts,
+            paced=schedule.paced,
         ) as world:
             self.world = world
             world.store.database = outage = Outage(world.store.database)

@@ -39,6 +39,8 @@ class Schedule:
     """Where all followers are; the master is on Bybit always."""
     history: str = ""
     """Whose trades they are; prices move as theirs did, and what is held grows and shrinks in worth."""
+    paced: bool = False
+    """Whether the engine keeps the venues' request budgets, as it does in earnest."""
 
     def __str__(self) -> str:
         cast = ", ".join(
@@ -56,6 +58,7 @@ def make_schedule(
     hands: Collection[str] = (),
     venue: str = "bybit",
     history: str = "",
+    paced: bool = False,
 ) -> Schedule:
     """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from.
 
@@ -85,6 +88,7 @@ def make_schedule(
         heals_at=length + 1.0,
         venue=venue,
         history=history,
+        paced=paced,
     )
 
 
