@@ -213,11 +213,12 @@ class StreamSlots:
 class ActionBudget:
     """The actions that an account has left: 10,000, and one for every USDC it ever traded."""
 
-    __slots__ = ("_left", "_spent_until")
+    __slots__ = ("_doubted", "_left", "_spent_until")
 
     def __init__(self) -> None:
         self._left: int | None = None
         self._spent_until = 0.0
+        self._doubted = trio.Event()
 
     @property
     def left(self) -> int | None:
@@ -234,9 +235,16 @@ class ActionBudget:
             self._left += traded - 1
 
     def refused(self, now: float) -> None:
-        """Take the venue's word that none is left."""
+        """Take the venue's word that none is left: it is worth a question how many there are."""
         self._left = 0
         self._spent_until = now + ACTIONS_SPENT_WAIT_S
+        self._doubted.set()
+
+    async def wait_doubt(self, most_s: float) -> None:
+        """Wait until the venue refuses an action for want of one, at most so long."""
+        with trio.move_on_after(most_s):
+            await self._doubted.wait()
+        self._doubted = trio.Event()
 
     def check(self, now: float, urgency: Urgency) -> None:
         """Raise RateLimited where the action would be refused, or is not urgent enough for the rest.

@@ -160,7 +160,7 @@ class HyperliquidOrders:
     async def _ask_for_ever(self) -> None:
         wait_s = 0.0
         while True:
-            await trio.sleep(wait_s)
+            await self._door.budget.wait_doubt(wait_s)
             wait_s = await (self._ask_for_actions() if self._standing.is_known else self._ask_standing())
 
     async def _ask_standing(self) -> float:
