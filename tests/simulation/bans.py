@@ -1,16 +1,20 @@
-"""Nothing is sent while the venue has stopped an address (Binance): seen where requests arrive.
+"""Nothing is sent while a venue has stopped an address, or a key: seen where requests arrive.
 
-Under HTTP 429 only what reduces, and what it needs, may go on until Retry-After is over; under 418 nothing.
+On Binance, under HTTP 429, only what reduces, and what it needs, may go on until Retry-After is over; under
+418 nothing. On Hyperliquid nothing may after 429, for as long as we wait there. On Bybit a key whose order
+came too often sends no other one for a second. The latter two are heeded only by an engine that is paced.
 Only a stop that was answered at once counts: who asked may be gone when an answer was slow.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import trio
 
+from exchanges.bybit.codes import RATE_RETRY_S
+from exchanges.hyperliquid.codes import LOAD_RETRY_S
 from exchanges.sandbox import FaultKind, LedgerRow
 from exchanges.sandbox.binance.requests import BAN_MS, RETRY_S
 from exchanges.sandbox.faults import Fault, Faults
@@ -27,6 +31,7 @@ ESSENTIAL = ORDERS | {
     "PUT /fapi/v1/listenKey",
 }
 """What a reduction needs: its place in time, its outcome and the stream that tells it."""
+BYBIT_ORDERS = frozenset({"/v5/order/create", "order.create"})
 OTHER_BUDGET = "/sapi/"
 WAY_S_MAX = 30.0
 
@@ -38,6 +43,8 @@ class _Stop:
     is_ban: bool
     life: object
     """The engine that was told; its successor does not know."""
+    account: str | None = None
+    """Whose key is stopped; None: everybody."""
 
     def holds(self, moment: float, life: object) -> bool:
         return self.since + MOMENT_S < moment < self.until - MOMENT_S and life is self.life
@@ -102,9 +109,7 @@ class Bans:
         of_address = fault.status in (429, BAN) or endpoint not in ORDERS
         if told and of_address and self._way.get((account, endpoint)) == now:
             is_ban = fault.status == BAN
-            until = now + (BAN_MS / 1000 if is_ban else RETRY_S)
-            self._stops = [it for it in self._stops if it.until > now]
-            self._stops.append(_Stop(now, until, is_ban, self.life()))
+            self._stop_all(BAN_MS / 1000 if is_ban else RETRY_S, is_ban=is_ban)
 
     def arrived(self, row: LedgerRow) -> None:
         """Look at an order that has come into the books: did it leave while nothing might be opened?"""
@@ -118,6 +123,11 @@ class Bans:
                 f"{row.account} opens {row.intent.quantity} {row.intent.symbol} while stopped: {stops[0]}"
             )
 
+    def _stop_all(self, seconds: float, *, is_ban: bool, account: str | None = None) -> None:
+        now = trio.current_time()
+        self._stops = [it for it in self._stops if it.until > now]
+        self._stops.append(_Stop(now, now + seconds, is_ban, self.life(), account))
+
     def _stop_at(self, moment: float) -> _Stop | None:
         life = self.life()
         return next((stop for stop in reversed(self._stops) if stop.holds(moment, life)), None)
@@ -125,3 +135,57 @@ class Bans:
     def _forget_stop_of_now(self) -> None:
         now = trio.current_time()
         self._stops = [stop for stop in self._stops if stop.since != now]
+
+
+class HyperliquidBans(Bans):
+    """The stops of one address there: of everything, and the answer does not say until when."""
+
+    def comes(self, account: str | None, endpoint: str | None, delay_s: float) -> None:
+        """Take a request that comes to the venue, which looks at it after ``delay_s``."""
+        now = trio.current_time()
+        if not delay_s:
+            self._way[account, endpoint] = now
+        stop = self._stop_at(now)
+        if stop is not None:
+            self.say(
+                f"{account or 'nobody'} sends {endpoint}, stopped from {stop.since:.3f} to {stop.until:.3f}"
+            )
+
+    def refused(self, fault: Fault, account: str | None, endpoint: str | None) -> None:
+        """Take an answer that stops the address; an action that costs its account too much stops nobody."""
+        is_read = endpoint is not None and not endpoint.endswith(("/order", "/updateLeverage"))
+        if (is_read or fault.status == 429) and self._way.get((account, endpoint)) == trio.current_time():
+            self._stop_all(LOAD_RETRY_S, is_ban=True)
+
+    def arrived(self, row: LedgerRow) -> None:
+        """An order is one of the requests: it was looked at when it came."""
+
+
+class BybitBans(Bans):
+    """The stops of each key's orders there."""
+
+    def comes(self, account: str | None, endpoint: str | None, delay_s: float) -> None:
+        """Take a request that comes to the venue, which looks at it after ``delay_s``."""
+        now = trio.current_time()
+        if not delay_s:
+            self._way[account, endpoint] = now
+        stop = self._stop_at(now)
+        if endpoint in BYBIT_ORDERS and stop is not None and stop.account == account:
+            self.say(f"{account} sends an order, stopped from {stop.since:.3f} to {stop.until:.3f}")
+
+    def refused(self, fault: Fault, account: str | None, endpoint: str | None) -> None:
+        """Take an answer that stops a key's orders; HTTP 429 is of one request."""
+        told = fault.status != 429 and self._way.get((account, endpoint)) == trio.current_time()
+        if endpoint in BYBIT_ORDERS and told:
+            self._stop_all(RATE_RETRY_S, is_ban=True, account=account)
+
+    def arrived(self, row: LedgerRow) -> None:
+        """An order is one of the requests: it was looked at when it came."""
+
+
+KINDS: Mapping[str, type[Bans]] = {
+    "binance": Bans,
+    "bybit": BybitBans,
+    "hyperliquid": HyperliquidBans,
+}
+"""By the venue."""

@@ -6,6 +6,7 @@ has them, and with the ledger's file as another process would read it.
 
 import sqlite3
 from collections import deque
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from exchanges.sandbox.rules import only_reduces
 from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import FollowerMode, SizingMode
 from tests.simulation.ages import Ages
-from tests.simulation.bans import MOMENT_S, Bans
+from tests.simulation.bans import KINDS, MOMENT_S, Bans
 from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
@@ -89,12 +90,16 @@ class Books:
     _unheard: UnheardLegs = attrs.field(factory=partial(UnheardLegs, MASTER))
     answers_arrive: bool = True
     """False where lines are cut and answers are lost with them: who was stopped may not know."""
-    _bans: Bans = attrs.field(init=False)
+    _bans: Mapping[str, Bans] = attrs.field(init=False)
     _ages: Ages = attrs.field(init=False)
     _reader: sqlite3.Connection | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._bans = Bans(self._note_violation, lambda: self.world._engine)
+        self._bans = {
+            house.exchange: KINDS[house.exchange](self._note_violation, lambda: self.world._engine)
+            for house in self.world.houses
+            if self.world.paced or house.exchange == "binance"
+        }
         self._ages = Ages(age_s_max=self.max_open_age_s + ORDER_LIFE_S + MOMENT_S)
 
     def watch(self) -> None:
@@ -103,8 +108,8 @@ class Books:
             house.core.ledger = WatchedLedger(self._arrived)
             house.core.subscribe(self._heard)
             self._names.update({house.own_symbol(symbol): symbol for symbol in SYMBOLS})
-            if house.exchange == "binance" and self.answers_arrive:
-                self._bans.watch(house.core.faults)
+            if house.exchange in self._bans and self.answers_arrive:
+                self._bans[house.exchange].watch(house.core.faults)
         self._unheard.watch(self.venue.faults)
         self._note()
 
@@ -239,7 +244,8 @@ class Books:
             self._say(row, "the position is not ours")
         if self.outage is not None and self.outage.is_lent:
             self._say(row, "a database connection is held across a call")
-        self._bans.arrived(row)
+        for bans in self._bans.values():
+            bans.arrived(row)
         self._check_ids(row)
         self._check_direction(row)
         if not only_reduces(row.intent):

@@ -1,4 +1,4 @@
-"""That nothing leaves while Binance has stopped the address is looked at in every run, and can be missed."""
+"""That nothing leaves while a venue has stopped us is looked at in every run, and can be missed."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from exchanges.binance.limits import AddressLimits
+from exchanges.bybit.limits import KeyLimits
+from exchanges.hyperliquid.limits import WeightBucket
 from exchanges.sandbox import FaultKind
 from exchanges.sandbox.faults import Faults
 from tests.simulation.bans import Bans
@@ -18,14 +20,25 @@ Act = tuple[float, str, str]
 """When, by whom and what is asked."""
 
 
-@pytest.mark.parametrize("seed", [9, 13])
-def test_who_does_not_heed_a_stop_is_found(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    schedule = make_schedule(seed, ("rate_limit",), venue="binance")
+HEEDED: dict[str, tuple[type, str, str]] = {
+    "binance": (AddressLimits, "check_stop", "while stopped"),
+    "bybit": (KeyLimits, "refused", "sends an order, stopped from"),
+    "hyperliquid": (WeightBucket, "stop_until", "stopped from"),
+}
+"""What heeds a venue's stops, and what is said where nothing does."""
+
+
+@pytest.mark.parametrize(
+    ("venue", "seed"), [("binance", 9), ("binance", 13), ("bybit", 7), ("hyperliquid", 13)]
+)
+def test_who_does_not_heed_a_stop_is_found(venue: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = make_schedule(seed, ("rate_limit",), venue=venue, paced=venue != "binance")
     assert not simulate(schedule).violations
 
-    monkeypatch.setattr(AddressLimits, "check_stop", lambda *_: None)
+    heeds, method, said = HEEDED[venue]
+    monkeypatch.setattr(heeds, method, lambda *_: None)
 
-    assert any("while stopped" in it for it in simulate(schedule).violations)
+    assert any(said in it for it in simulate(schedule).violations)
 
 
 async def test_a_read_of_any_account_is_found_until_the_stop_is_over(autojump_clock: MockClock) -> None:
