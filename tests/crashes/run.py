@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from tests.crashes.answers import answers_of_who_is_off
 from tests.crashes.books import off_target, sandbox_bugs, sent_twice, wait_converged
 from tests.crashes.claims import ClaimWatch
 from tests.crashes.engine import NEVER, POINTS
@@ -63,7 +64,7 @@ async def crash_day(
         await command(town, "followers", "apply", str(directory / "followers.toml"), "--offline")
         storm = Storm(town, chance)
         while report.total < kills and not report.problems:
-            await _crash(town, storm, chance, report, is_last=kills - report.total <= 2)
+            await _crash(town, ledger_url, storm, chance, report, is_last=kills - report.total <= 2)
             report.problems += claims.problems
             tell(f"{report.total} kills, {town.orders()} orders, {len(report.problems)} problems")
         if not report.problems:
@@ -75,7 +76,9 @@ async def crash_day(
     return report
 
 
-async def _crash(town: Town, storm: Storm, chance: random.Random, report: Report, *, is_last: bool) -> None:
+async def _crash(
+    town: Town, ledger_url: str, storm: Storm, chance: random.Random, report: Report, *, is_last: bool
+) -> None:
     """Let one engine die in a storm, a second one as it catches up, and the third put everything right.
 
     Then it dies too, in the middle of something, but for the last one.
@@ -93,6 +96,7 @@ async def _crash(town: Town, storm: Storm, chance: random.Random, report: Report
         report.problems += await wait_converged(town, CONVERGED_S_MAX)
         report.problems += sent_twice(town) + sandbox_bugs(town)
         if report.problems:
+            report.problems += answers_of_who_is_off(town, ledger_url)
             report.problems.append(f"killed at {point} {count}; {engine.last_words()}")
         if not is_last:
             await storm.blow(LAST_CHANGES, EVERY_S)
