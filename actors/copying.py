@@ -202,7 +202,12 @@ class Copying:
             if reason is Reason.DRY_RUN:
                 return self._leave(goal, situation, situation.size, reason)
             if decision.drafts:
-                reason = await self._placing.place(decision, situation)
+                asked_at = trio.current_time()
+                reason = await self._placing.set_leverage(decision)
+                if reason is None and trio.current_time() - asked_at > READ_S_LONG:
+                    continue  # it has grown older meanwhile, and newer changes may have come
+                if reason is None:
+                    reason = await self._placing.place(decision, situation)
                 if decision.again and reason in (None, Reason.ALREADY_FLAT):
                     goal = attrs.evolve(goal, before=ZERO, moving=(), held=ZERO)
                     continue

@@ -48,9 +48,7 @@ class Placing:
         """How long the venue asked to be left alone."""
 
     async def place(self, decision: Decision, situation: Situation) -> Reason | None:
-        """Perform a decision; return None when it is done, else why it is not."""
-        if decision.leverage is not None and (reason := await self._set_leverage(decision)):
-            return reason
+        """Send what was decided; return None when it is done, else why it is not."""
         drafts = self._shrunk(decision, situation)
         if not drafts:
             return Reason.MARGIN_INSUFFICIENT
@@ -64,10 +62,11 @@ class Placing:
                 return reason
         return None
 
-    async def _set_leverage(self, decision: Decision) -> Reason | None:
+    async def set_leverage(self, decision: Decision) -> Reason | None:
         """Return why the leverage is not set: refused, or not heard of, which is worth another try."""
         leg, leverage = decision.goal.leg, decision.leverage
-        assert leverage is not None
+        if leverage is None:
+            return None
         try:
             await self._desk.gateway.set_leverage(leg, leverage)
         except ExchangeError as error:

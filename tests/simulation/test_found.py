@@ -41,6 +41,21 @@ async def test_an_opening_that_the_venue_takes_for_a_reduction_ends_with_a_reaso
         assert copy.reason is Reason.VENUE_REJECTED
 
 
+async def test_an_opening_that_grew_old_while_its_leverage_was_set_does_not_leave(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Its age was looked at before: it could leave half a minute after the master."""
+    async with open_world(tmp_path, Cast()) as world:
+        endpoint = "/v5/position/set-leverage"
+        world.venue.faults.add(FaultKind.DELAY_ANSWER, account="alice", endpoint=endpoint, seconds=6.0)
+        world.trade("BTCUSDT", "0.2", leverage=D(7))
+        await world.settled()
+
+        (copy,) = world.copies("alice")
+        assert not [row for row in world.venue.ledger if row.account == "alice"]
+        assert copy.reason is Reason.EXPIRED
+
+
 async def test_nobody_opens_a_net_in_which_one_leg_has_gone_unseen(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
