@@ -77,7 +77,10 @@ class AccountGateway(Protocol):
         """Read positions and wallet by REST, every page."""
 
     async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
-        """Read every leg of one symbol, flat ones too: tells the mode and the leverage."""
+        """Read every leg of one symbol, flat ones too: tells the mode.
+
+        The leverage of a flat leg only where it costs little; else None, and ``set_leverage`` asks.
+        """
 
     async def find_order(self, leg: Leg, client_order_id: str) -> OrderReport | None:
         """Ask for one order by our id. None is the venue's well-formed "not found"."""

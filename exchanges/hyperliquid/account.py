@@ -126,10 +126,14 @@ class HyperliquidAccount:
         """Set whole leverage, rounded down; the margin type stays, where the asset allows it."""
         asset = await self._market.asset(leg.symbol)
         whole = max(1, int(leverage))
+        if self._reader.is_cross(leg.symbol) is None:
+            found = await self._reader.ask_setting(leg.symbol)
+            if found is not None and found.leverage == whole:
+                return
         is_cross = asset.cross_allowed and self._reader.is_cross(leg.symbol) is not False
         answer = await self._door.send(
             format_leverage(asset=asset.index, is_cross=is_cross, leverage=whole),
-            vault=await self._standing.vault(),
+            vault=await self._standing.vault(Urgency.OPEN),
             urgency=Urgency.OPEN,
             asked=Asked.SETTING,
         )

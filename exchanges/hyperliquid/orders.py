@@ -86,7 +86,7 @@ class HyperliquidOrders:
         answer = await self._door.send(
             prepared.action,
             vault=prepared.vault,
-            urgency=Urgency.REDUCE if order.reduce_only else Urgency.OPEN,
+            urgency=_urgency_of(order),
             asked=Asked.ORDER,
             expires_after_ms=self._expiry_ms(order),
         )
@@ -114,7 +114,7 @@ class HyperliquidOrders:
                 if price is None:
                     price = await self._market.market_price(asset, order.side)
                 action = format_order(order, asset=asset.index, price=price)
-                return _Prepared(action, await self._standing.vault())
+                return _Prepared(action, await self._standing.vault(_urgency_of(order)))
         except (RequestRejected, RateLimited):
             raise
         except (ExchangeError, trio.TooSlowError) as error:
@@ -182,3 +182,7 @@ class HyperliquidOrders:
             return ACTIONS_ASKED_LOW_S
         left = self._door.budget.left
         return ACTIONS_ASKED_LOW_S if left is not None and left < ACTIONS_LOW else ACTIONS_ASKED_S
+
+
+def _urgency_of(order: OrderRequest) -> Urgency:
+    return Urgency.REDUCE if order.reduce_only else Urgency.OPEN

@@ -1,7 +1,5 @@
 """Reads of one account: its state and balances, wherever its mode keeps them, and its leverages."""
 
-from decimal import Decimal
-
 import trio
 
 from exchanges.errors import ExchangeError, MalformedMessage
@@ -114,18 +112,21 @@ class AccountReader:
         return None if known is None else known[0].is_cross
 
     async def rows_of(self, symbol: str) -> tuple[PositionReport, ...]:
-        """Read the one leg of a symbol, flat or not; raises ExchangeError's kinds."""
+        """Read the one leg of a symbol, flat or not; raises ExchangeError's kinds.
+
+        The leverage of a flat one costs ten times as much as all positions: only who sets it asks.
+        """
         state = await self.read_state(Urgency.OPEN)
         row = state.positions.get(symbol)
         if row is not None:
             return (row,)
-        leverage = await self._leverage_of_flat(symbol)
+        known = self._settings.get(symbol)
+        is_known = known is not None and trio.current_time() - known[1] < SETTING_S
+        leverage = known[0].leverage if known is not None and is_known else None
         return (flat_row(symbol, leverage=leverage, venue_time_ms=state.time_ms),)
 
-    async def _leverage_of_flat(self, symbol: str) -> Decimal | None:
-        known = self._settings.get(symbol)
-        if known is not None and trio.current_time() - known[1] < SETTING_S:
-            return known[0].leverage
+    async def ask_setting(self, symbol: str) -> Setting | None:
+        """Ask how a symbol is set; None where the venue does not say. Raises: ExchangeError's kinds."""
         try:
             setting = parse_setting(
                 await self._rest.read("activeAssetData", urgency=Urgency.OPEN, user=self.address, coin=symbol)
@@ -133,7 +134,7 @@ class AccountReader:
         except MalformedMessage:
             return None  # what an untouched asset answers is not published; then it is set first
         self.learn_setting(symbol, setting)
-        return setting.leverage
+        return setting
 
 
 def _contradicts(state: State, collateral: Collateral) -> bool:

@@ -46,7 +46,7 @@ class Standing:
         """Tell whether the venue has confirmed the agent."""
         return self._known
 
-    async def vault(self) -> str | None:
+    async def vault(self, urgency: Urgency) -> str | None:
         """Return the account's address when actions must name it: it is a sub-account or a vault.
 
         Raises: RequestRejected (AUTH) for an agent that does not act for the account; ExchangeError's
@@ -55,7 +55,7 @@ class Standing:
         if not self._known:
             async with self._lock:
                 if not self._known:
-                    await self._learn(Urgency.OPEN, READ_PATIENCE_S)
+                    await self._learn(urgency, READ_PATIENCE_S)
         return self._vault
 
     async def ask_ahead(self) -> None:

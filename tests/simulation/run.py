@@ -38,6 +38,8 @@ STEP_S = 0.5
 DEAD_LINES_S = 100.0
 RATE_STOP_S = 60.0
 SNAPSHOT_S = 75.0
+KEY_QUESTIONS_S = 60.0
+"""Nothing is opened before a start's questions about keys are answered, which there cost most and go last."""
 READS_LAG_MS = (0, 400, 1_500)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
@@ -234,6 +236,8 @@ class Run:
         within_s = CONVERGES_WITHIN_S + self._stopped_s() + self._unanswered_s()
         # R11: a position that moved is no evidence; whose hand moved it, or which of many orders, is unknown.
         within_s += MOVED_GRACE_S if self.books.touched else 0.0
+        if self.schedule.paced and self.schedule.venue == "hyperliquid":
+            within_s += KEY_QUESTIONS_S
         deadline = trio.current_time() + within_s
         quiet = 0
         while quiet < 3:

@@ -47,33 +47,35 @@ async def test_a_snapshot_is_the_account_at_one_moment(world: World, autojump_cl
     await account.aclose()
 
 
-async def test_a_flat_leg_tells_its_leverage_and_is_not_asked_for_again_at_once(
+async def test_the_leverage_of_a_flat_leg_is_asked_for_by_who_sets_it_alone(
     world: World, autojump_clock: MockClock
 ) -> None:
+    """The question costs ten times as much as all positions, and most reads do not need it."""
     account = world.account()
 
-    first = await account.positions_of("BTC")
-    second = await account.positions_of("BTC")
+    (unknown,) = await account.positions_of("BTC")
+    asked_by_reads = world.script.asked["activeAssetData"]
+    await account.set_leverage(Leg("BTC"), Decimal(20))
+    (known,) = await account.positions_of("BTC")
 
-    (row,) = first
-    assert (row.leg, row.size, row.leverage) == (Leg("BTC"), Decimal(0), Decimal(20))
-    assert second[0].leverage == Decimal(20)
-    assert world.script.asked["activeAssetData"] == 1
+    assert (unknown.leg, unknown.size, unknown.leverage) == (Leg("BTC"), Decimal(0), None)
+    assert (asked_by_reads, world.script.asked["activeAssetData"]) == (0, 1)
+    assert (known.leverage, world.script.actions) == (Decimal(20), [])
     await trio.sleep(601)
-    await account.positions_of("BTC")
-    assert world.script.asked["activeAssetData"] == 2
+    (forgotten,) = await account.positions_of("BTC")
+    assert forgotten.leverage is None
     await account.aclose()
 
 
-async def test_a_flat_leg_whose_leverage_cannot_be_read_has_none(
+async def test_leverage_is_set_where_the_venue_does_not_say_how_it_is_set(
     world: World, autojump_clock: MockClock
 ) -> None:
     world.script.nonsense.add("activeAssetData")
     account = world.account()
 
-    (row,) = await account.positions_of("BTC")
+    await account.set_leverage(Leg("BTC"), Decimal(20))
 
-    assert (row.size, row.leverage) == (Decimal(0), None)
+    assert len(world.script.actions) == 1
     await account.aclose()
 
 
