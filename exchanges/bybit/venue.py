@@ -14,7 +14,7 @@ from exchanges.bybit.marks import open_marks, read_all_marks
 from exchanges.bybit.rest import BybitRest, VenueClock
 from exchanges.bybit.signing import Signer
 from exchanges.bybit.wire import reading, whole
-from exchanges.clock import Clock
+from exchanges.clock import Clock, ProvenOffset
 from exchanges.errors import StreamLost
 from exchanges.http import HttpClient
 from exchanges.network import Network
@@ -42,6 +42,7 @@ class BybitVenue:
         self._endpoints = endpoints
         self._network = network
         self._clock = VenueClock(clock)
+        self._offset = ProvenOffset()
         self._shared = AddressLimits(paced=endpoints.paced)
         self._rest = self._make_rest(None, KeyLimits(self._shared))
         self._catalogue = Catalogue(self._rest)
@@ -82,13 +83,13 @@ class BybitVenue:
         return self._shared.used()
 
     async def clock_offset_ms(self) -> int:
-        """Return venue clock minus our wall clock; requests are stamped with the venue's from then on."""
+        """Return venue clock minus our wall clock, no more than is proven; requests are stamped by it."""
         before = self._clock.wall_ms()
         answer = await self._rest.read("/v5/market/time", pool=Pool.NONE)
         after = self._clock.wall_ms()
         with reading("time"):
             venue_ms = whole(answer.result["timeNano"]) // 1_000_000
-        self._clock.offset_ms = venue_ms - (before + after) // 2
+        self._clock.offset_ms = self._offset.take(sent_ms=before, venue_ms=venue_ms, received_ms=after)
         return self._clock.offset_ms
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from exchanges.clock import Clock
+from exchanges.clock import Clock, ProvenOffset
 from exchanges.errors import MalformedMessage, Refusal, RequestRejected
 from exchanges.http import HttpClient
 from exchanges.hyperliquid.account import HyperliquidAccount
@@ -48,6 +48,7 @@ class HyperliquidVenue:
         self._endpoints = endpoints
         self._network = network
         self._clock = VenueClock(clock)
+        self._offset = ProvenOffset()
         self._limits = AddressLimits(paced=endpoints.paced)
         self._lanes = NonceLanes(clock.wall_ms)
         self._rest = self._open_rest()
@@ -100,7 +101,7 @@ class HyperliquidVenue:
         return self._limits.used()
 
     async def clock_offset_ms(self) -> int:
-        """Return venue clock minus our wall clock, taken in the middle of a request.
+        """Return venue clock minus our wall clock, no more than is proven.
 
         `exchangeStatus` has the venue's time but no published shape; a book's time is the next best.
         """
@@ -120,7 +121,8 @@ class HyperliquidVenue:
         answer: Row = await self._rest.read(kind, urgency=Urgency.OPEN, **fields)
         after = self._clock.wall_ms()
         with reading(kind):
-            return whole(answer["time"]) - (before + after) // 2
+            venue_ms = whole(answer["time"])
+        return self._offset.take(sent_ms=before, venue_ms=venue_ms, received_ms=after)
 
     def _open_rest(self) -> HyperliquidRest:
         http = HttpClient(self._endpoints.rest, network=self._network, exchange=EXCHANGE)
