@@ -1,5 +1,6 @@
 """One copy, step by step, in its follower's own actor (R7)."""
 
+import math
 from decimal import Decimal
 
 import attrs
@@ -64,8 +65,8 @@ class Copying:
         self._note_catching_up()
         self._placing = Placing(desk, lane, self.record)
         self._waits = 0
-        self._mail_at = trio.current_time()
-        """When a newer change could have overtaken this one last."""
+        self._mail_at = -math.inf if message.change.caught_up else trio.current_time()
+        """When a newer change could have overtaken this one last: what is found at a start comes together."""
 
     async def run(self) -> None:
         """Answer the change; raises Interrupted when the copy stays open."""
