@@ -6,9 +6,8 @@ import attrs
 
 from exchanges.binance import BinanceEndpoints, BinanceVenue
 from exchanges.bybit import BybitEndpoints, BybitVenue
-from exchanges.clock import Clock, TrioClock
+from exchanges.clock import TrioClock
 from exchanges.hyperliquid import HyperliquidEndpoints, HyperliquidVenue
-from exchanges.network import MemoryNetwork
 from exchanges.port import Credentials, Venue
 from exchanges.sandbox import Account, AccountDescription, SandboxVenue, build_venue, describe_account
 from exchanges.sandbox.binance import BinanceSandbox, binance_description
@@ -30,8 +29,8 @@ class House:
     host: str
     core: SandboxVenue
     server: SandboxServer
-    connect: Callable[[MemoryNetwork, Clock, bool], Venue]
-    """Returns the venue as the engine has it, paced like the real one or not."""
+    connect: Callable[..., Venue]
+    """Returns the venue as the engine has it: by a network and a clock, and ``paced`` or not."""
     credentials: Callable[[Account], Credentials]
     own_symbol: Callable[[str], str] = str
     """The venue's name for one of Bybit's symbols."""
@@ -80,7 +79,7 @@ def bybit_house(core: SandboxVenue) -> House:
         host=BYBIT_HOST,
         core=core,
         server=SandboxServer(BybitSandbox(core)),
-        connect=lambda network, clock, paced: BybitVenue(
+        connect=lambda network, clock, paced=False: BybitVenue(
             attrs.evolve(bybit_endpoints(), paced=paced), network=network, clock=clock
         ),
         credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
@@ -96,7 +95,7 @@ def binance_house(accounts: Sequence[AccountDescription], clock: TrioClock) -> H
         host=BINANCE_HOST,
         core=core,
         server=SandboxServer(BinanceSandbox(core)),
-        connect=lambda network, clock, paced: BinanceVenue(
+        connect=lambda network, clock, paced=False: BinanceVenue(
             attrs.evolve(binance_endpoints(), paced=paced), network=network, clock=clock
         ),
         credentials=lambda it: Credentials(api_key=it.api_key, api_secret=it.api_secret),
@@ -112,7 +111,7 @@ def hyperliquid_house(accounts: Sequence[AccountDescription], clock: TrioClock) 
         host=HYPERLIQUID_HOST,
         core=core,
         server=SandboxServer(HyperliquidSandbox(core)),
-        connect=lambda network, clock, paced: HyperliquidVenue(
+        connect=lambda network, clock, paced=False: HyperliquidVenue(
             attrs.evolve(hyperliquid_endpoints(), paced=paced), network=network, clock=clock
         ),
         credentials=lambda it: Credentials(api_key="", api_secret=it.api_secret, account=it.api_key),

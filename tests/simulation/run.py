@@ -22,6 +22,7 @@ from exchanges.http import ANSWER_S
 from exchanges.sandbox import SandboxDescription
 from exchanges.sandbox.binance import BinanceSandbox
 from model.amounts import use_money_context
+from model.reasons import Reason
 from supervision.engine import EngineParts
 from tests.simulation.books import Books
 from tests.simulation.outage import Outage
@@ -241,12 +242,17 @@ class Run:
         deadline = trio.current_time() + within_s
         quiet = 0
         while quiet < 3:
-            why = await self.verdict.busy() or unsettled()
+            why = await self.verdict.busy() or [it for it in unsettled() if not self._is_of_the_budget(it)]
             quiet = 0 if why else quiet + 1
             if why and trio.current_time() > deadline:
                 self.violations += [f"{when}, not after {within_s:g} s: {it}" for it in why]
                 return
             await trio.sleep(STEP_S)
+
+    def _is_of_the_budget(self, why: str) -> bool:
+        """Tell whether an opening waited for its turn until it was too old: a dozen at once do there."""
+        short = self.schedule.paced and self.schedule.venue == "hyperliquid"
+        return short and why.endswith(f"{Reason.EXPIRED}")
 
     def _say(self, what: str) -> None:
         self.violations.append(f"{trio.current_time():.3f} {what}")

@@ -36,7 +36,7 @@ async def asked(
     """Open a world without an engine, and its venues as `copytrader check` opens them."""
     cast = [Cast(name=name, venue=venue) for name in names]
     async with open_world(path, *cast, start=False) as world:
-        venues = {house.exchange: house.connect(world.network, world.clock, False) for house in world.houses}
+        venues = {house.exchange: house.connect(world.network, world.clock) for house in world.houses}
         yield world, venues
         for opened in venues.values():
             await opened.aclose()
