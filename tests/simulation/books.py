@@ -4,6 +4,7 @@ The engine is not asked: every check compares an order that arrives with the acc
 has them, and with the ledger's file as another process would read it.
 """
 
+import math
 import sqlite3
 from collections import deque
 from collections.abc import Mapping
@@ -31,6 +32,11 @@ from tests.world import MASTER, Cast, World
 ORDER_LIFE_S = 3.0
 WINDOW_SLACK_S = 1.0
 ORDERED_SLACK_S = 10.0
+DEAF_S = 35.0
+"""A line of the master's that is dead is known to be after 25 s of silence, and another is up soon after.
+
+Who is told what was known until then, having just started itself, opens by it within the slippage.
+"""
 """An order that had left before the operator's may be on its way for so long."""
 TOLERANCE = Decimal("0.03")
 """Marks and margins that the engine sized from may be a moment older than the venue's."""
@@ -90,6 +96,8 @@ class Books:
     _unheard: UnheardLegs = attrs.field(factory=partial(UnheardLegs, MASTER))
     answers_arrive: bool = True
     """False where lines are cut and answers are lost with them: who was stopped may not know."""
+    deaf_since: float = -math.inf
+    """When a line of the master's went dead last."""
     _bans: Mapping[str, Bans] = attrs.field(init=False)
     _ages: Ages = attrs.field(init=False)
     _reader: sqlite3.Connection | None = None
@@ -215,7 +223,10 @@ class Books:
 
     def recent(self, key: LegKey) -> list[Decimal]:
         """Return the ideals that an opening which arrives now may answer."""
-        since = trio.current_time() - self.max_open_age_s - ORDER_LIFE_S - WINDOW_SLACK_S
+        now = trio.current_time()
+        since = now - self.max_open_age_s - ORDER_LIFE_S - WINDOW_SLACK_S
+        if now < self.deaf_since + DEAF_S:
+            since = min(since, self.deaf_since)
         history = self._ideals[key]
         while len(history) > 1 and history[1][0] < since:
             history.popleft()
