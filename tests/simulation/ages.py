@@ -6,6 +6,7 @@ import sqlite3
 import attrs
 
 from exchanges.sandbox import LedgerRow
+from model.copy import CopyState
 
 FRAMES_LATE_S = 6.0
 """Frames of the master that a fault harms come, or are read, so much later: the engine counts from then."""
@@ -51,7 +52,8 @@ class Ages:
 
 
 def _is_caught_up(reader: sqlite3.Connection, copy: int) -> bool:
-    """Tell whether the copy says so; one that never ended says nothing."""
-    [explain] = reader.execute("SELECT explain FROM copies WHERE id = ?", (copy,)).fetchone()
+    """Tell whether the copy says so; one that never ended, or that a later life superseded, says nothing."""
+    query = "SELECT state, explain FROM copies WHERE id = ?"
+    [state, explain] = reader.execute(query, (copy,)).fetchone()
     change = json.loads(explain or "{}").get("change")
-    return change is None or bool(change["caught_up"])
+    return state == CopyState.SUPERSEDED.value or change is None or bool(change["caught_up"])
