@@ -54,7 +54,7 @@ class Copying:
         self._message = message
         self._lane = lane
         self._resumed = resumed is not None
-        self._only_reduces = False
+        self._is_answered = False
         self._unfinished = unfinished
         self.record = resumed or CopyRecord(
             copy_id=make_copy_id(desk.settings.name, message.change.change_id),
@@ -93,7 +93,7 @@ class Copying:
         if not self._resumed and await self._claim() is not ClaimAnswer.NEW:
             if not overtaken:
                 return False
-            self._only_reduces = True
+            self._is_answered = True
             self.record, overtaken = overtaken[-1], overtaken[:-1]
             self._placing = Placing(self._desk, self._lane, self.record)  # its orders, under its own ids
             self._note_catching_up()
@@ -150,6 +150,7 @@ class Copying:
 
     async def _goals(self) -> tuple[Goal, ...]:
         desk, symbol, message = self._desk, self._lane.symbol, self._message
+        change = message.change
         mode = desk.view.mode(symbol)
         if mode is None:
             mode = await self._read_mode(symbol)
@@ -158,7 +159,7 @@ class Copying:
             goal.begun(
                 moving=self._moving(goal.leg),
                 held=desk.view.size(goal.leg),
-                only_reduces=self._only_reduces,
+                only_reduces=self._is_answered and not (change.caught_up or goal.grew),
             )
             for goal in goals
         )

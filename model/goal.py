@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 
-from model.amounts import ZERO
+from model.amounts import EXACT, ZERO
 from model.change import Change
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, ChangeClass, Leg, PositionMode, classify
 
@@ -33,7 +33,7 @@ class Goal:
     held: Decimal | None = None
     """What the follower held when the copy began: a retry in proportion starts from there again (R6)."""
     only_reduces: bool = False
-    """The change has its outcome, its opening too: only what is left to reduce is done (R11, R13)."""
+    """The change has its outcome and did not add itself: only what is left to reduce is done (R11, R13)."""
 
     def begun(self, *, moving: tuple[Decimal, ...], held: Decimal, only_reduces: bool = False) -> "Goal":
         """Return the goal of a copy that begins now."""
@@ -52,6 +52,12 @@ class Goal:
     def change_class(self) -> ChangeClass:
         """The class of the move, judged by what the follower acted on (R2: states, not deltas)."""
         return classify(self.before, self.after)
+
+    @property
+    def grew(self) -> bool:
+        """Tell whether this very change added to the master's side, whatever was acted on."""
+        step = EXACT.subtract(self.change.size_after, self.change.size_before)
+        return classify(EXACT.subtract(self.after, step), self.after) in _ADDS
 
     @property
     def adds(self) -> bool:

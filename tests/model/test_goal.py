@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from model.amounts import format_decimal
 from model.goal import Goal, goals_of
 from model.leg import HEDGE_LONG, HEDGE_SHORT, Leg, PositionMode
@@ -32,6 +34,16 @@ def test_what_unfinished_copies_had_begun_to_answer_counts_as_acted_on() -> None
     assert not goal.is_move
     assert goal.begun(moving=(D(2),), held=D(0)).takes_off
     assert goal.begun(moving=(D("0.5"),), held=D(0)).adds
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grew"), [("1", "2", True), ("2", "1", False), ("2", "-1", True), ("1", "0", False)]
+)
+def test_a_change_adds_by_its_own_step_whatever_was_acted_on(before: str, after: str, grew: bool) -> None:
+    change = make_change(before, after)
+    [goal] = goals_of(change, (), symbol="BTCUSDT", mode=PositionMode.ONE_WAY, acted={change.leg: D(9)})
+
+    assert goal.grew is grew
 
 
 def test_where_the_change_has_its_outcome_only_reductions_are_left() -> None:

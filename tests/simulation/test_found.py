@@ -41,6 +41,33 @@ async def test_an_opening_that_the_venue_takes_for_a_reduction_ends_with_a_reaso
         assert copy.reason is Reason.VENUE_REJECTED
 
 
+async def test_a_flip_that_was_answered_before_an_older_order_was_known_still_opens(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It closed what that order had opened, and by the last outcome the master had only taken some off."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.PAUSED))
+        faults, endpoint = world.core("alice").faults, world.house("alice").order_endpoint
+        dropped = faults.add(FaultKind.DROP_FRAME, account="alice")
+        faults.add(FaultKind.RESET_AFTER, account="alice", endpoint=endpoint, count=2)
+        world.close("BTCUSDT")
+        world.trade("BTCUSDT", "-0.2")
+        await trio.sleep(0.1)
+        world.engine.followers["alice"].tell(SetMode(FollowerMode.ACTIVE))
+        await world.until(lambda: world.size("alice") == D("-0.2"))
+        await world.kill_engine()
+        faults.remove(dropped)
+        world.trade("BTCUSDT", "0.3")
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert world.size("alice") == D("0.1")
+        assert not world.sent_twice()
+
+
 async def test_an_opening_that_grew_old_while_its_leverage_was_set_does_not_leave(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
