@@ -110,6 +110,9 @@ class Copying:
 
     async def _claim(self) -> ClaimAnswer:
         desk, change = self._desk, self._message.change
+        if self.record.copy_id in desk.undurable:  # the ledger, back by now, would take it for new
+            desk.unanswered.answered((change,))
+            return ClaimAnswer.DUPLICATE
         claim = Claim(
             copy_id=self.record.copy_id,
             follower=desk.settings.name,
@@ -128,6 +131,7 @@ class Copying:
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not durable: {error}"))
             self.record.undurable_claim = claim
+            desk.undurable.add(self.record.copy_id)
             desk.note_claim(self.record.copy_id)
             return ClaimAnswer.NEW
         desk.unanswered.answered((*claim.superseded, change))

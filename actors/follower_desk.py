@@ -103,6 +103,8 @@ class FollowerDesk:
     """The notional of each opening without a known outcome, at its limit, by client order id."""
     unconfirmed: Counter[Leg] = attrs.field(factory=Counter)
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
+    undurable: set[str] = attrs.field(factory=set)
+    """Copies that were claimed while the ledger was away, and are not in it yet."""
     _claimed: dict[str, None] = attrs.field(factory=dict)
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
     _baselines: dict[str, Baseline] = attrs.field(factory=dict)
@@ -268,6 +270,7 @@ class FollowerDesk:
             )
         except LedgerUnreachable:
             return False
+        self.undurable.difference_update(claim.copy_id for claim in claims)
         return True
 
     def present(self, holdings: Iterable[Holding]) -> tuple[Holding, ...]:
