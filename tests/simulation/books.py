@@ -97,7 +97,7 @@ class Books:
     answers_arrive: bool = True
     """False where lines are cut and answers are lost with them: who was stopped may not know."""
     deaf_since: float = -math.inf
-    """When a line of the master's went dead last."""
+    """When a line of the master's went dead."""
     _bans: Mapping[str, Bans] = attrs.field(init=False)
     _ages: Ages = attrs.field(init=False)
     _reader: sqlite3.Connection | None = None
@@ -231,6 +231,11 @@ class Books:
         while len(history) > 1 and history[1][0] < since:
             history.popleft()
         return [ideal for _, ideal in history]
+
+    def go_deaf(self) -> None:
+        """Note that a line of the master's is dead from now on; where it was, it still is."""
+        if trio.current_time() > self.deaf_since + DEAF_S:
+            self.deaf_since = trio.current_time()
 
     def _nets(self, name: str, symbol: str) -> list[Decimal]:
         """Return the ideals of a one-way leg that lacks a change of one of the master's two legs."""

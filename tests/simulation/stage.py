@@ -117,7 +117,7 @@ class Stage:
     async def _do_silence(self, *, account: str, kind: str | None) -> None:
         self._world.house(account).server.silence_connections(account=account, kind=kind)
         if account == MASTER and kind in (None, "private"):
-            self._books.deaf_since = trio.current_time()
+            self._books.go_deaf()
 
     async def _do_fault(self, *, kind: str, lasts_s: float | None = None, **fields: Any) -> None:
         if self.healing:
