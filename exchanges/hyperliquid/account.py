@@ -153,9 +153,9 @@ class HyperliquidAccount:
         """Ask what the agent is to the account, how long it lasts, and the account's mode."""
         return await read_key(
             agent=self._door.agent.address,
-            account=self._reader.address,
             standing=self._standing,
             rest=self._rest,
+            reader=self._reader,
         )
 
     async def aclose(self) -> None:

@@ -4,8 +4,8 @@ An agent can neither withdraw nor send; the key of a wallet can. So the signer m
 the very account. The venue binds no keys to addresses.
 """
 
-from exchanges.errors import MalformedMessage, Refusal, RequestRejected
-from exchanges.hyperliquid.limits import EXCHANGE
+from exchanges.errors import Refusal, RequestRejected
+from exchanges.hyperliquid.reader import AccountReader
 from exchanges.hyperliquid.rest import HyperliquidRest
 from exchanges.hyperliquid.standing import Standing
 from exchanges.hyperliquid.wire import parse_agent_expiry
@@ -21,7 +21,9 @@ MARGIN_MODES = {
 }
 
 
-async def read_key(*, agent: str, account: str, standing: Standing, rest: HyperliquidRest) -> KeyReport:
+async def read_key(
+    *, agent: str, standing: Standing, rest: HyperliquidRest, reader: AccountReader
+) -> KeyReport:
     """Ask anew what the agent is to the account. Raises: ExchangeError's kinds.
 
     It takes its turn among the reads: ahead of them, the checks of a start would let every view grow old.
@@ -32,10 +34,8 @@ async def read_key(*, agent: str, account: str, standing: Standing, rest: Hyperl
         if error.refusal is not Refusal.AUTH:
             raise
         # Whatever it is, it is not the account's agent: it may be a wallet, which can withdraw.
-        return _report(may_move_money=True if agent == account else None, hindrance=str(error))
-    mode = await rest.read("userAbstraction", patience_s=PATIENCE_S, user=account)
-    if not isinstance(mode, str):
-        raise MalformedMessage(f"userAbstraction {str(mode)[:80]!r}", exchange=EXCHANGE)
+        return _report(may_move_money=True if agent == reader.address else None, hindrance=str(error))
+    mode = await reader.mode()
     agents = await rest.read("extraAgents", patience_s=PATIENCE_S, user=master)
     return _report(
         may_move_money=False,

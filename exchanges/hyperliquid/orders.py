@@ -38,7 +38,8 @@ STANDING_RETRY_S = 10.0
 STANDING_REFUSED_S = 60.0
 """A person has to approve the agent: no hurry."""
 ACTIONS_FIRST_ASKED_S = 120.0
-"""Not at once: at a start every account asks for more than this, and for more important things."""
+"""Not at once: at a start every account asks for more than this, and for more important things; its standing,
+which costs what thirty reads of it cost, is asked for by the check of its key."""
 ACTIONS_ASKED_S = 600.0
 ACTIONS_ASKED_LOW_S = 60.0
 ACTIONS_LOW = 1_000
@@ -158,7 +159,7 @@ class HyperliquidOrders:
         raise failed
 
     async def _ask_for_ever(self) -> None:
-        wait_s = 0.0
+        wait_s = ACTIONS_FIRST_ASKED_S
         while True:
             await self._door.budget.wait_doubt(wait_s)
             wait_s = await (self._ask_for_actions() if self._standing.is_known else self._ask_standing())

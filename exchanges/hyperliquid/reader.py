@@ -3,6 +3,7 @@
 import trio
 
 from exchanges.errors import ExchangeError, MalformedMessage
+from exchanges.hyperliquid.limits import READ_PATIENCE_S
 from exchanges.hyperliquid.rest import HyperliquidRest
 from exchanges.hyperliquid.wire import (
     Collateral,
@@ -21,6 +22,7 @@ from model.account import PositionReport, WalletReport
 
 MODE_S = 900.0
 """The operator may change the account's mode at any time; it is asked for again this often,"""
+MODE_YOUNG_S = 300.0
 MODE_DOUBTED_S = 60.0
 """and this often while the perp summary contradicts it."""
 SETTING_S = 600.0
@@ -34,6 +36,7 @@ class AccountReader:
         self.address = address
         self._rest = rest
         self._collateral: Collateral | None = None
+        self._mode = ""
         self._asked_at = 0.0
         self._settings: dict[str, tuple[Setting, float]] = {}
         self._nudged = trio.Event()
@@ -87,13 +90,29 @@ class AccountReader:
             if known is not None and age_s < (MODE_DOUBTED_S if _contradicts(state, known) else MODE_S):
                 return known
             try:
-                found = await self._rest.read("userAbstraction", urgency=urgency, user=self.address)
-                known = parse_collateral(found)
+                return await self._ask_mode(urgency, READ_PATIENCE_S)
             except ExchangeError:
                 if known is None:
                     raise
-            self._collateral, self._asked_at = known, trio.current_time()
+            self._asked_at = trio.current_time()
             return known
+
+    async def mode(self) -> str:
+        """Return the account's mode in the venue's words, as of the last minutes; asks when there is time.
+
+        Raises: ExchangeError's kinds.
+        """
+        if not self._mode or trio.current_time() - self._asked_at > MODE_YOUNG_S:
+            await self._ask_mode(Urgency.READ, float("inf"))
+        return self._mode
+
+    async def _ask_mode(self, urgency: Urgency, patience_s: float) -> Collateral:
+        found = await self._rest.read(
+            "userAbstraction", urgency=urgency, patience_s=patience_s, user=self.address
+        )
+        known = parse_collateral(found)
+        self._mode, self._collateral, self._asked_at = found, known, trio.current_time()
+        return known
 
     def learn(self, state: State) -> None:
         """Remember leverages and margin types of open positions."""
