@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.messages import Describe
 from exchanges.sandbox import DEFAULT_LISTINGS, DEFAULT_PRICES, FaultKind, SandboxDescription
 from exchanges.sandbox.hyperliquid import HyperliquidSandbox
 from model.copy import CopyState
@@ -199,3 +200,18 @@ async def test_an_opening_that_the_venue_takes_up_too_late_is_none(
     assert (copy.state, world.size("alice")) == (CopyState.SKIPPED, D(0))
     assert copy.reason is Reason.EXPIRED
     assert len(world.core("alice").ledger) == 0
+
+
+async def test_ten_followers_of_one_address_know_their_accounts_at_once_and_their_keys_in_two_minutes(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The engine keeps the venue's weight: questions about keys went first, and were asked twice."""
+    cast = [Cast(name=f"f{number}", venue="hyperliquid") for number in range(10)]
+    async with open_world(tmp_path, *cast, start=False, paced=True) as world:
+        await world.start_engine()
+        await trio.sleep(20)
+        statuses = [await world.engine.followers[it.name].ask(Describe(), timeout_s=1) for it in cast]
+        known = [status.equity for status in statuses]
+        await world.ready(timeout_s=120)
+
+    assert known == ["10000"] * 10
