@@ -67,11 +67,11 @@ def _refused(desk: FollowerDesk, record: OrderRecord, error: RequestRejected) ->
     return Sent(record=moved, refusal=error.refusal, acknowledged_at_ms=desk.clock.wall_ms())
 
 
-async def settle(desk: FollowerDesk, record: OrderRecord, baseline: Baseline) -> OrderRecord:
+async def settle(desk: FollowerDesk, record: OrderRecord, baseline: Baseline | None) -> OrderRecord:
     """Wait until the venue has said how the order ended; for ever, if it must be (R11).
 
     ``baseline`` is how the symbol stood before the order: "not found" is believed only while
-    nothing but our settled orders has moved it since.
+    nothing but our settled orders has moved it since. None: it had ended before another one was tried.
     """
     try:
         return await _until_final(desk, record, baseline)
@@ -80,7 +80,7 @@ async def settle(desk: FollowerDesk, record: OrderRecord, baseline: Baseline) ->
         desk.reports.pop(record.client_order_id, None)
 
 
-async def _until_final(desk: FollowerDesk, record: OrderRecord, baseline: Baseline) -> OrderRecord:
+async def _until_final(desk: FollowerDesk, record: OrderRecord, baseline: Baseline | None) -> OrderRecord:
     missing_since: float | None = None
     began = trio.current_time()
     wait_s = LOOK_UP_AFTER_S
@@ -123,12 +123,16 @@ def _may_be_missing(desk: FollowerDesk, record: OrderRecord, began: float) -> bo
     return desk.clock.wall_ms() - sent_at_ms > (REQUEST_LIFE_S + NOT_FOUND_GRACE_S) * 1000
 
 
-async def _never_came(desk: FollowerDesk, record: OrderRecord, baseline: Baseline, missing_s: float) -> bool:
+async def _never_came(
+    desk: FollowerDesk, record: OrderRecord, baseline: Baseline | None, missing_s: float
+) -> bool:
     """Tell whether the position agrees that the order never came.
 
     Where something else moved it (the operator, a liquidation), it can neither confirm nor deny;
     then the venue's "not found" must last for a minute.
     """
+    if baseline is None:
+        return True
     try:
         await desk.read_symbol(record.leg.symbol)
     except ExchangeError:

@@ -13,7 +13,7 @@ from actors.messages import MasterChanged
 from actors.order_life import settle
 from exchanges.errors import ExchangeError
 from model.amounts import ZERO
-from model.copy import OrderRecord
+from model.copy import Holding, OrderRecord
 from model.ledger import OpenCopy
 from model.leg import Leg, PositionMode, Side
 from model.order import OrderState
@@ -38,8 +38,6 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
     )
     for order in await _settle_all(desk, _orders_that_may_exist(open_copy), symbol):
         record.keep(order)
-    if any(order.filled for order in record.orders):
-        await _read_position(desk, symbol)  # what was filled is ours, however late its frame comes
     _note_fills(desk, record, goals=_goals(desk, open_copy, symbol))
     return record
 
@@ -77,27 +75,37 @@ def _orders_that_may_exist(open_copy: OpenCopy) -> tuple[OrderRecord, ...]:
 
 
 async def _settle_all(desk: FollowerDesk, orders: tuple[OrderRecord, ...], symbol: str) -> list[OrderRecord]:
-    """Ask for all at the same time: it takes seconds to believe that one has never left."""
+    """Ask for all at the same time: it takes seconds to believe that one has never left.
+
+    What one has filled is owned at once, so that it can be left while another is not known yet.
+    """
     settled = {order.client_order_id: order for order in orders}
+    newest = max(order.attempt for order in orders)
     asking = trio.CapacityLimiter(ASKED_AT_ONCE_MAX)
 
     async def ask(order: OrderRecord) -> None:
         async with asking:
-            settled[order.client_order_id] = await _settle(desk, order, symbol)
+            found = order
+            if not order.state.is_final:
+                found = await _settle(desk, order, symbol, is_newest=order.attempt == newest)
+            settled[order.client_order_id] = found
+            if found.filled:
+                await _read_position(desk, symbol)  # what was filled is ours, however late its frame comes
+                _own(desk, found.leg)
 
     async with trio.open_nursery() as nursery:
         for order in orders:
-            if not order.state.is_final:
-                nursery.start_soon(ask, order)
+            nursery.start_soon(ask, order)
     return list(settled.values())
 
 
-async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str) -> OrderRecord:
+async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str, *, is_newest: bool) -> OrderRecord:
+    """Ask until the venue has said how the order ended; an older try had ended before the next was made."""
     asked_from = attrs.evolve(
         order, leg=attrs.evolve(order.leg, symbol=symbol), sent_at_ms=desk.clock.wall_ms()
     )
     desk.awaited.add(order.client_order_id)
-    return await settle(desk, asked_from, desk.baseline(symbol))
+    return await settle(desk, asked_from, desk.baseline(symbol) if is_newest else None)
 
 
 def _goals(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> dict[Leg, Decimal]:
@@ -112,9 +120,16 @@ def _note_fills(desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, D
     for order in record.orders:
         if not order.filled:
             continue
-        holding = desk.own(order.leg)
+        holding = _own(desk, order.leg)
         # Of a leg that the account's mode has no more: where it was before.
         record.moving[order.leg] = goals.get(order.leg, holding.master_size)
         if desk.view.size(order.leg):
-            desk.holdings[order.leg] = holding
             record.hold(holding)
+
+
+def _own(desk: FollowerDesk, leg: Leg) -> Holding:
+    """Return a leg as one of ours, and hold it so if anything is there."""
+    holding = desk.own(leg)
+    if desk.view.size(leg):
+        desk.holdings[leg] = holding
+    return holding
