@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from supervision.exits import ExitCode
+from tests.crashes.answers import answers_of_who_is_off
 from tests.crashes.books import sandbox_bugs, sent_twice, wait_converged
 from tests.crashes.claims import ClaimWatch
 from tests.crashes.database import Database
@@ -159,6 +160,7 @@ class HardDay:
     async def _judge(self, kinds: list[str]) -> None:
         began, name = trio.current_time(), " + ".join(kinds)
         problems = await wait_converged(self.town, CONVERGED_S_MAX)
+        problems += answers_of_who_is_off(self.town, self.claims.ledger_url) if problems else []
         self.report.converged_s.append(trio.current_time() - began)
         self.claims.close()  # what could not be looked up while sessions ended
         for problem in problems + sent_twice(self.town) + sandbox_bugs(self.town) + self.claims.problems:
