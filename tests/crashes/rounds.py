@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from supervision.exits import ExitCode
-from tests.crashes.answers import answers_of_who_is_off
+from tests.crashes.answers import answers_of_who_is_off, without_expired
 from tests.crashes.books import sandbox_bugs, sent_twice, wait_converged
 from tests.crashes.claims import ClaimWatch
 from tests.crashes.database import Database
@@ -160,6 +160,7 @@ class HardDay:
     async def _judge(self, kinds: list[str]) -> None:
         began, name = trio.current_time(), " + ".join(kinds)
         problems = await wait_converged(self.town, CONVERGED_S_MAX)
+        problems = without_expired(problems, self.town, self.claims.ledger_url)
         problems += answers_of_who_is_off(self.town, self.claims.ledger_url) if problems else []
         self.report.converged_s.append(trio.current_time() - began)
         self.claims.close()  # what could not be looked up while sessions ended
