@@ -173,8 +173,14 @@ class Copying:
         return tuple(record.moving[leg] for record in self.open_records() if leg in record.moving)
 
     async def _read_mode(self, symbol: str) -> PositionMode:
-        """Return the symbol's position mode; one-way where the venue does not list the symbol."""
-        if symbol not in self._desk.board.instruments:
+        """Return the symbol's position mode; one-way where the venue does not list the symbol.
+
+        A catalogue that was read while the venue left it out is read again: the legs to fill depend on it.
+        """
+        board = self._desk.board
+        if symbol not in board.instruments:
+            await board.doubt()
+        if symbol not in board.instruments:
             return PositionMode.ONE_WAY
         wait_s = RETRY_S_BASE
         while True:
