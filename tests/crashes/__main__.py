@@ -97,7 +97,10 @@ def _hardships(options: argparse.Namespace, place: Path) -> Sequence[str]:
     print(f"ready after a round's last hardship: {_spread(report.ready_s)}")
     print(f"on target and quiet after a round's last change: {_spread(report.converged_s)}")
     if not report.problems:
-        print("no opening without a claim, nothing twice, everybody within one lot after every round")
+        print(
+            "no opening without a claim, nothing twice, everybody within one lot after every round, "
+            "but for openings that had expired"
+        )
     return report.problems
 
 
