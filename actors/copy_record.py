@@ -44,8 +44,8 @@ class CopyRecord:
     kept_locally: bool = False
     """The journal has that claim, or orders of the copy."""
     orders: tuple[OrderRecord, ...] = ()
-    moving: dict[Leg, Decimal] = attrs.field(factory=dict)
-    """The master's size, by leg of the follower, that fills of this copy have begun to answer."""
+    moving: dict[Leg, tuple[Decimal, ...]] = attrs.field(factory=dict)
+    """The master's sizes, by leg of the follower, that fills of this copy have begun to answer."""
     _decisions: list[Decision] = attrs.field(factory=list)
     _troubles: list[str] = attrs.field(factory=list)
     _holdings: dict[Leg, Holding] = attrs.field(factory=dict)
@@ -73,6 +73,11 @@ class CopyRecord:
             self._times.setdefault("sent", sent.record.sent_at_ms)
         if sent.acknowledged_at_ms is not None:
             self._times.setdefault("acknowledged", sent.acknowledged_at_ms)
+
+    def moved(self, leg: Leg, answers: Decimal, *, is_whole: bool) -> None:
+        """Note that an order has filled towards a size of the master's; a part leaves it on the way there."""
+        before = () if is_whole else self.moving.get(leg, ())
+        self.moving[leg] = (*(size for size in before if size != answers), answers)
 
     def filled(self, now_ms: int) -> None:
         """Note when the last fill was known."""

@@ -170,7 +170,7 @@ class Copying:
 
     def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
         """Return the master's sizes that fills of unfinished copies have begun to answer."""
-        return tuple(record.moving[leg] for record in self.open_records() if leg in record.moving)
+        return tuple(size for record in self.open_records() for size in record.moving.get(leg, ()))
 
     async def _read_mode(self, symbol: str) -> PositionMode:
         """Return the symbol's position mode; one-way where the venue does not list the symbol.

@@ -190,7 +190,8 @@ class Placing:
             self._record.filled(self._desk.clock.wall_ms())
             moved = draft.side.sign * settled.filled
             self._desk.note_fill(draft.leg, moved)
-            self._record.moving[draft.leg] = goal.after
+            is_whole = settled.filled == draft.quantity
+            self._record.moved(draft.leg, goal.after, is_whole=is_whole)
             if draft.opens:
                 self._own(draft.leg)
             self._desk.unconfirmed[draft.leg] += 1

@@ -122,7 +122,7 @@ def _note_fills(desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, D
             continue
         holding = _own(desk, order.leg)
         # Of a leg that the account's mode has no more: where it was before.
-        record.moving[order.leg] = goals.get(order.leg, holding.master_size)
+        record.moving[order.leg] = (goals.get(order.leg, holding.master_size),)
         if desk.view.size(order.leg):
             record.hold(holding)
 

@@ -47,7 +47,7 @@ WITH_HANDS = {
         8200508,
         8500040,
     ),
-    "hyperliquid": (7, 8, 5000650, 6000050, 6000088, 9000146, 9600647),
+    "hyperliquid": (7, 8, 5000650, 6000050, 6000088, 9000146, 9600647, 9721892),
 }
 """The same, with owners, operators, liquidations and new filters."""
 
