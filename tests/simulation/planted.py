@@ -207,7 +207,10 @@ def no_catch_up() -> Iterator[None]:
 @_bug
 def forget_moved_legs() -> Iterator[None]:
     """After a kill nobody remembers which legs an unfinished copy had moved."""
-    with mock.patch.object(actors.recovery, "_note_fills"):
+    with (
+        mock.patch.object(actors.recovery, "_note_fills"),
+        mock.patch.object(actors.recovery, "_own"),
+    ):
         yield
 
 
