@@ -102,7 +102,7 @@ def _reduction(goal: Goal, situation: Situation, instrument: Instrument, *, agai
     hedged = situation.mode is PositionMode.HEDGE
     quantities, reason = plan_reduction(size, step.desired, instrument, mark=situation.mark, hedged=hedged)
     side = Side.SELL if size > 0 else Side.BUY
-    left = EXACT.add(size, side.sign * _total(quantities))
+    left = EXACT.fma(Decimal(side.sign), _total(quantities), size)
     drafts = tuple(
         OrderDraft(
             leg=goal.leg,
@@ -165,7 +165,7 @@ def _opening(goal: Goal, situation: Situation, instrument: Instrument) -> Decisi
     price = within_band(bound, side, situation.mark, instrument)
     note |= {"price_bound": price, "reference_price": reference}
     step, quantities, reason = _sized_opening(target, side, price, mark, situation, instrument)
-    desired = EXACT.add(situation.size, side.sign * _total(quantities))
+    desired = EXACT.fma(Decimal(side.sign), _total(quantities), situation.size)
     notional = EXACT.multiply(abs(desired), max(mark, price))  # the tier must hold at either price
     decision = Decision(
         goal=goal,

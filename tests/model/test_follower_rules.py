@@ -278,3 +278,16 @@ def test_whatever_is_held_a_full_close_leaves_exactly_nothing(
 
     assert _settle(goal, LOT * lots, sizing, Decimal(1000)) == 0
     assert _settle(goal, -LOT * lots, sizing, Decimal(1000)) == 0
+
+
+def test_what_is_left_of_an_absurd_size_is_not_rounded_away() -> None:
+    """A fraction of a lot beneath sixty digits made a close of everything of one that leaves something."""
+    size = Decimal("1e60")
+    none = dict.fromkeys(("min_quantity", "min_notional", "max_quantity", "max_market_quantity"), Decimal(0))
+    coarse = make_instrument(lot_size=Decimal("3e-8"), **none)
+    goal, situation = make_goal("1", "0"), make_situation(size, instrument=coarse)
+
+    decision = decide(goal, situation)
+
+    _is_guarded(decision, goal, situation)
+    assert decision.desired > 0
