@@ -22,9 +22,10 @@ from model.account import PositionReport, WalletReport
 
 MODE_S = 900.0
 """The operator may change the account's mode at any time; it is asked for again this often,"""
-MODE_YOUNG_S = 300.0
 MODE_DOUBTED_S = 60.0
 """and this often while the perp summary contradicts it."""
+MODE_YOUNG_S = 300.0
+"""The check of a key takes an answer that is no older."""
 SETTING_S = 600.0
 """A flat symbol's leverage is asked for again after this."""
 
