@@ -301,9 +301,11 @@ class Copying:
         self.record.left(reason)
         held = bool(self._desk.view.size(goal.leg) or self._desk.unconfirmed[goal.leg])
         owned = held and self._desk.owns(goal.leg)
+        known = attrs.evolve(self._desk.own(goal.leg), owned=owned, target=left)
         if goal.change.by_operator:  # what of the master was acted on stays as it was
-            known = self._desk.own(goal.leg)
-            self._hold(attrs.evolve(known, owned=owned, target=left, skipped=None, wanted=None))
+            self._hold(attrs.evolve(known, skipped=None, wanted=None))
+        elif _has_its_outcome(goal, known, reason):
+            self._hold(known)
         else:
             self._hold(
                 Holding(
@@ -337,6 +339,11 @@ def _must_go_on(goal: Goal, situation: Situation, reason: Reason | None) -> bool
     """Tell whether only the venue keeps us, for now, in what the master has left (R13)."""
     has_left = EXACT.multiply(situation.size, goal.after) <= 0
     return has_left and bool(situation.size) and situation.owned and reason in _KEEPS_AN_EXIT
+
+
+def _has_its_outcome(goal: Goal, known: Holding, reason: Reason | None) -> bool:
+    """Tell whether what was said of the leg when the change was answered still says why it is there."""
+    return goal.only_reduces and reason is Reason.NOTHING_TO_DO and known.master_size == goal.after
 
 
 _KEEPS_AN_EXIT = frozenset({Reason.SYMBOL_NOT_LISTED, Reason.SYMBOL_NOT_TRADING, Reason.BELOW_MIN_NOTIONAL})
