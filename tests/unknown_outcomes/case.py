@@ -19,7 +19,7 @@ LOTS: Mapping[str, Decimal] = {"BTCUSDT": Decimal("0.1"), "ETHUSDT": Decimal("1.
 SHARES = {"increase": "0.5", "reduce": "-0.4", "close": "-1", "flip": "-1.7"}
 EQUITY = "50000"
 LATE_S_MAX = 20.0
-LAG_MS_SHORT = 2_500
+LAG_MS_SHORT = 400
 """Reads that lag no more than this tell of a close before the opening after it is too old."""
 
 
