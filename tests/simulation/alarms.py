@@ -21,6 +21,7 @@ from model.drift import AuditRules
 from supervision.alerting import make_notifier_desk
 from supervision.engine import EngineParts
 from supervision.settings import NotifySettings
+from tests.simulation.answers import answers_of
 from tests.simulation.run import Outcome, Run, run_through
 from tests.simulation.schedule import Schedule
 
@@ -72,6 +73,7 @@ class AlarmedRun(Run):
         world = self.world
         alerts = world.store.alerts(limit=ALERTS_MAX)
         now_ms = world.host_clock.wall_ms()
+        self.secrecy.answers = await answers_of(world)
         self.violations += [
             *told_too_often(alerts, world.seen(AlertTold), now_ms=now_ms, kills=self._kills),
             *told_anew(alerts),

@@ -105,6 +105,7 @@ class Run:
         self.schedule = schedule
         self.violations: list[str] = []
         self.log: list[str] = []
+        self.secrecy = Secrecy()
         self._directory = directory
 
     async def main(self) -> None:
@@ -138,11 +139,10 @@ class Run:
             self.violations = self.books.violations
             if self._tell:
                 world.events = Story()
-            secrecy = Secrecy()
             try:
-                with secrecy.listen():
+                with self.secrecy.listen():
                     await self._go_through(world)
-                self.violations += secrecy.leaks(world, self._directory)
+                self.violations += self.secrecy.leaks(world, self._directory)
             finally:
                 self._write_log(world)
                 self.books.close()

@@ -1,4 +1,4 @@
-"""Whether a secret has left the engine: in a log line, an event, the ledger's files or the journal."""
+"""Whether a secret has left the engine: in a log line, an event, an answer, the ledger, the journal."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -19,6 +19,8 @@ class Secrecy:
     """Hears every log line of a run; `leaks` looks through them and through all that is kept."""
 
     lines: list[str] = attrs.field(factory=list)
+    answers: list[tuple[str, str]] = attrs.field(factory=list)
+    """Questions of operators, and what they were told."""
 
     @contextmanager
     def listen(self) -> Iterator[None]:
@@ -42,6 +44,7 @@ class Secrecy:
         secrets = secrets_of(world)
         told = [("a log line", line) for line in self.lines]
         told += [(f"the event {type(event).__name__}", str(event)) for event in world.events]
+        told += [(f"the answer to {question}", answer) for question, answer in self.answers]
         told += [
             (f"the file {path.name}", path.read_bytes().decode("latin-1"))
             for path in sorted(directory.rglob("*"))
