@@ -1,12 +1,24 @@
 """Whole runs of an engine that keeps the venues' request budgets, as it does in earnest."""
 
-import pytest
+from pathlib import Path
+from typing import Any
 
+import pytest
+import trio
+from trio.testing import MockClock
+
+from exchanges.bybit.limits import KeyLimits, Pool
+from exchanges.sandbox.binance.budgets import ORDERS_MAX
+from exchanges.sandbox.bybit.budgets import LIMITS
 from tests.simulation.hands import HANDS
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
+from tests.world import Cast, World, open_world
 
 SEEDS = {"bybit": range(2), "binance": range(2, 4), "hyperliquid": (0, 4, 6)}
+
+TURN_S = 20.0
+WINDOW_MS = 10_000
 
 
 @pytest.mark.parametrize(("venue", "seed"), [(venue, seed) for venue in SEEDS for seed in SEEDS[venue]])
@@ -25,3 +37,47 @@ def test_an_account_that_is_told_it_has_no_actions_left_asks_how_many_there_are(
     schedule = make_schedule(seed, ("rate_limit",), venue="hyperliquid", paced=True)
 
     assert not simulate(schedule).violations
+
+
+@pytest.mark.parametrize("venue", ["bybit", "binance", "hyperliquid"])
+async def test_an_exit_leaves_before_openings_that_wait_for_the_same_budget(
+    venue: str, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two orders one may open: the second has to wait, and so has the second of the exits told later."""
+    monkeypatch.setitem(KeyLimits._SIZES, Pool.ORDERS, (2, 1))  # type: ignore[index]
+    monkeypatch.setitem(LIMITS, "/v5/order/create", 2)
+    monkeypatch.setitem(ORDERS_MAX, WINDOW_MS, 2)
+    async with open_world(tmp_path, Cast(venue=venue, equity="100000"), paced=True) as world:
+        for symbol, quantity in (("BTCUSDT", "0.2"), ("XRPUSDT", "4000")):
+            world.trade(symbol, quantity)
+            await trio.sleep(TURN_S)
+        ledger = world.core("alice").ledger
+        sent = len(ledger)
+        await _until_the_budget_is_nearly_spent(world, venue)
+        world.trade("ETHUSDT", "2")
+        world.trade("SOLUSDT", "30")
+        await trio.sleep(0.2)
+        told_at = trio.current_time()
+        world.close("XRPUSDT")
+        world.close("BTCUSDT")
+        await world.settled()
+
+        rows = [row for row in ledger.since(sent) if row.account == "alice"]
+        eth, sol, xrp, btc = (
+            [row.arrived_at for row in rows if row.intent.symbol == world.house("alice").own_symbol(symbol)]
+            for symbol in ("ETHUSDT", "SOLUSDT", "XRPUSDT", "BTCUSDT")
+        )
+        assert xrp[0] < told_at + 0.1  # of what is kept for exits
+        assert len(eth) + len(sol) < 2 or max(*eth, *sol) > told_at + 0.1  # an opening did wait
+        assert btc[0] < min(sol, default=trio.current_time())
+
+
+async def _until_the_budget_is_nearly_spent(world: World, venue: str) -> None:
+    """Wait, on Binance, for the last seconds of its window; on Hyperliquid weight is kept back."""
+    if venue == "binance":
+        now_ms = world.clock.wall_ms()
+        await trio.sleep((-now_ms % WINDOW_MS) / 1000 - 1.5)
+    elif venue == "hyperliquid":
+        limits: Any = world.engine.parts.venues[venue]
+        bucket = limits._limits._weight.bucket
+        bucket.take(trio.current_time(), bucket._level - 30)
