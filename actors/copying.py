@@ -336,9 +336,11 @@ class Copying:
 
 
 def _must_go_on(goal: Goal, situation: Situation, reason: Reason | None) -> bool:
-    """Tell whether only the venue keeps us, for now, in what the master has left (R13)."""
+    """Tell whether only the venue keeps us, for now, in what the master has left or made smaller (R13)."""
+    if not (situation.size and situation.owned):
+        return False
     has_left = EXACT.multiply(situation.size, goal.after) <= 0
-    return has_left and bool(situation.size) and situation.owned and reason in _KEEPS_AN_EXIT
+    return reason in (_KEEPS_AN_EXIT if has_left else _BY_CATALOGUE if goal.takes_off else ())
 
 
 def _has_its_outcome(goal: Goal, known: Holding, reason: Reason | None) -> bool:

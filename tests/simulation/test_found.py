@@ -200,16 +200,20 @@ async def test_the_opening_of_one_leg_that_reduces_a_net_waits_for_no_lost_answe
         assert world.size("alice") == D("0.06")
 
 
-async def test_an_exit_waits_for_a_symbol_that_the_catalogue_left_out_at_the_start(
-    tmp_path: Path, autojump_clock: MockClock
+@pytest.mark.parametrize(("sold", "left"), [("-0.2", "0"), ("-0.15", "0.05")])
+async def test_a_reduction_waits_for_a_symbol_that_the_catalogue_left_out_at_the_start(
+    sold: str, left: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """Restarted while the symbol was halted the engine did not know it, and gave the exit up for good."""
+    """Restarted while the symbol was halted the engine did not know it, and gave the exit up for good.
+
+    Later it kept on with exits, but not with what the master had only made smaller.
+    """
     async with open_world(tmp_path, Cast()) as world:
         world.trade("BTCUSDT", "0.2")
         await world.settled()
         listed = world.venue.listings["BTCUSDT"]
         await world.kill_engine()
-        world.close("BTCUSDT")
+        world.trade("BTCUSDT", sold, reduce_only=True)
         world.venue.listings["BTCUSDT"] = attrs.evolve(listed, status=ListingStatus.CLOSED)
         await world.start_engine()
         await trio.sleep(20)
@@ -217,7 +221,7 @@ async def test_an_exit_waits_for_a_symbol_that_the_catalogue_left_out_at_the_sta
         world.venue.listings["BTCUSDT"] = listed
         await trio.sleep(70)
 
-        assert (held, world.size("alice")) == (D("0.2"), 0)
+        assert (held, world.size("alice")) == (D("0.2"), D(left))
 
 
 async def test_an_engine_that_was_taken_over_leaves_exits_to_the_other(
