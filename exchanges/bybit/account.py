@@ -45,7 +45,17 @@ SNAPSHOT_REQUESTS = 2
 class BybitAccount:
     """The gateway of one account; opens nothing before it is asked to."""
 
-    __slots__ = ("_clock", "_network", "_private_url", "_rest", "_shared", "_signer", "exchange", "orders")
+    __slots__ = (
+        "_clock",
+        "_measure_clock",
+        "_network",
+        "_private_url",
+        "_rest",
+        "_shared",
+        "_signer",
+        "exchange",
+        "orders",
+    )
 
     def __init__(
         self,
@@ -58,6 +68,7 @@ class BybitAccount:
         shared: AddressLimits,
         clock: VenueClock,
         network: Network,
+        measure_clock: Callable[[], Awaitable[int]],
     ) -> None:
         self.exchange = EXCHANGE
         self._private_url = private_url
@@ -66,8 +77,16 @@ class BybitAccount:
         self._shared = shared
         self._clock = clock
         self._network = network
+        self._measure_clock = measure_clock
         self.orders: OrderEntry = BybitOrders(
-            trade_url, network=network, signer=signer, clock=clock, shared=shared, key=key, rest=rest
+            trade_url,
+            network=network,
+            signer=signer,
+            clock=clock,
+            shared=shared,
+            key=key,
+            rest=rest,
+            measure_clock=measure_clock,
         )
 
     def private_stream(self) -> AbstractAsyncContextManager[BybitPrivateStream]:
@@ -78,6 +97,7 @@ class BybitAccount:
             signer=self._signer,
             clock=self._clock,
             shared=self._shared,
+            measure_clock=self._measure_clock,
         )
 
     async def snapshot(self) -> AccountSnapshot:

@@ -5,6 +5,7 @@ RequestNotSent is said only of what certainly did not leave or was certainly not
 """
 
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -37,7 +38,18 @@ LIFE_MS_MIN = 100
 class BybitOrders:
     """Takes the orders of one account. Any number may be under way at once."""
 
-    __slots__ = ("_clock", "_jitter", "_key", "_link", "_network", "_rest", "_shared", "_signer", "_url")
+    __slots__ = (
+        "_clock",
+        "_jitter",
+        "_key",
+        "_link",
+        "_measure_clock",
+        "_network",
+        "_rest",
+        "_shared",
+        "_signer",
+        "_url",
+    )
 
     def __init__(
         self,
@@ -49,6 +61,7 @@ class BybitOrders:
         shared: AddressLimits,
         key: KeyLimits,
         rest: BybitRest,
+        measure_clock: Callable[[], Awaitable[int]],
     ) -> None:
         self._url = url
         self._network = network
@@ -57,6 +70,7 @@ class BybitOrders:
         self._shared = shared
         self._key = key
         self._rest = rest
+        self._measure_clock = measure_clock
         self._link: TradeLink | None = None
         self._jitter = random.Random(signer.api_key)
 
@@ -104,7 +118,7 @@ class BybitOrders:
         await self._shared.pass_socket(Urgency.OPEN)
         async with open_websocket(self._network, url, exchange=EXCHANGE) as socket:
             session = Session(socket)
-            await session.log_in(self._signer, self._clock)
+            await session.log_in(self._signer, self._clock, self._measure_clock)
             link = self._link = TradeLink(socket, session)
             why = ""
             try:

@@ -2,7 +2,8 @@
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -12,6 +13,7 @@ from exchanges.bybit.rest import VenueClock
 from exchanges.bybit.signing import Signer
 from exchanges.bybit.wire import load_object
 from exchanges.errors import (
+    ExchangeError,
     MalformedMessage,
     OutcomeUnknown,
     Refusal,
@@ -25,6 +27,8 @@ PING_EVERY_S = 20.0
 SILENCE_S_MAX = 25.0
 ANSWER_S = 10.0
 LOGIN_LIFE_MS = 8_000
+CLOCK_ERROR_MS_MIN = 1_000
+"""A clock that was wrong by less got no login refused."""
 PING = '{"op":"ping"}'
 TOPICS_PER_REQUEST = 50
 
@@ -62,8 +66,25 @@ class Session:
                 await self._socket.abort()
                 raise StreamLost(f"silent for {SILENCE_S_MAX:g} s", exchange=EXCHANGE)
 
-    async def log_in(self, signer: Signer, clock: VenueClock) -> None:
-        """Authenticate; nothing else may be sent before. Raises: StreamLost, RequestRejected (AUTH)."""
+    async def log_in(
+        self, signer: Signer, clock: VenueClock, measure_clock: Callable[[], Awaitable[int]]
+    ) -> None:
+        """Authenticate; nothing else may be sent before. Raises: StreamLost, RequestRejected (AUTH).
+
+        A login expires by the venue's clock, and no code tells that it has: the clocks are compared where
+        one is refused, and it is tried again if they were wrong.
+        """
+        before_ms = clock.offset_ms
+        try:
+            await self._log_in(signer, clock)
+        except RequestRejected:
+            with suppress(ExchangeError):
+                await measure_clock()
+            if abs(clock.offset_ms - before_ms) < CLOCK_ERROR_MS_MIN:
+                raise
+            await self._log_in(signer, clock)
+
+    async def _log_in(self, signer: Signer, clock: VenueClock) -> None:
         arguments = signer.session(clock.venue_ms() + LOGIN_LIFE_MS)
         await self.send(json.dumps({"op": "auth", "args": arguments}))
         answer = await self._answer("auth")

@@ -1,7 +1,7 @@
 """The private stream of one account: executions, positions, orders, wallet (V5 "Private")."""
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from exchanges.bybit.codes import EXCHANGE
@@ -51,12 +51,18 @@ def read_events(text: str) -> tuple[StreamEvent, ...]:
 
 @asynccontextmanager
 async def open_private_stream(
-    url: str, *, network: Network, signer: Signer, clock: VenueClock, shared: AddressLimits
+    url: str,
+    *,
+    network: Network,
+    signer: Signer,
+    clock: VenueClock,
+    shared: AddressLimits,
+    measure_clock: Callable[[], Awaitable[int]],
 ) -> AsyncIterator[BybitPrivateStream]:
     """Connect, log in and subscribe; raises StreamLost or RequestRejected (AUTH)."""
     await shared.pass_socket(Urgency.REDUCE)
     async with open_websocket(network, url, exchange=EXCHANGE) as socket:
         session = Session(socket)
-        await session.log_in(signer, clock)
+        await session.log_in(signer, clock, measure_clock)
         await session.subscribe(TOPICS)
         yield BybitPrivateStream(session)

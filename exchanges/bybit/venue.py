@@ -60,6 +60,7 @@ class BybitVenue:
             shared=self._shared,
             clock=self._clock,
             network=self._network,
+            measure_clock=self.clock_offset_ms,
         )
 
     async def instruments(self) -> Mapping[str, Instrument]:

@@ -10,11 +10,12 @@ import trio
 from trio.testing import MockClock
 
 from exchanges.bybit.marks import TOPIC_TEXT_MAX, topics_of
+from exchanges.clock import VIRTUAL_EPOCH_MS
 from exchanges.errors import Refusal, RequestRejected, StreamLost
 from exchanges.port import Heard, PrivateStream, StreamEvent, Unreadable
 from model.order import OrderReport
 from tests.exchanges.bybit import samples
-from tests.exchanges.bybit.scripted import KEYS, Scripted, log_in, subscribed
+from tests.exchanges.bybit.scripted import KEYS, Scripted, log_in, ok, subscribed
 from tests.exchanges.fakes import WsPeer, WsServer, serving
 
 D = Decimal
@@ -78,12 +79,39 @@ async def test_a_refused_login_is_a_refusal(autojump_clock: MockClock, answer: d
         await peer.hear()
         await peer.say(answer)
 
-    async with Scripted(private=refuse).account() as account:
+    async with Scripted(private=refuse, rest=time_of(VIRTUAL_EPOCH_MS)).account() as account:
         with pytest.raises(RequestRejected) as refused:
             async with account.private_stream():
                 raise AssertionError
     assert refused.value.refusal is Refusal.AUTH
     assert "secret" not in str(refused.value)
+
+
+async def test_a_login_that_a_wrong_clock_let_expire_is_sent_again(autojump_clock: MockClock) -> None:
+    """Nothing compared the clocks for half a minute, and the next attempt waited for longer and longer."""
+    ahead_ms, expiries = 60_000, []
+
+    async def script(peer: WsPeer) -> None:
+        asked = await peer.hear()
+        expiries.append(asked["args"][1] - VIRTUAL_EPOCH_MS)
+        await peer.say({"success": False, "ret_msg": "Params Error", "op": "auth", "conn_id": "c"})
+        await streaming(say_position)(peer)
+
+    async def say_position(peer: WsPeer) -> None:
+        await peer.say(samples.frame("position", samples.position()))
+        await trio.sleep_forever()
+
+    scripted = Scripted(private=script, rest=time_of(VIRTUAL_EPOCH_MS + ahead_ms))
+    async with scripted.account() as account, account.private_stream() as stream:
+        assert await events(stream, 1)
+    assert [it < ahead_ms for it in expiries] == [True]
+
+
+def time_of(venue_ms: int) -> dict[str, list[Any]]:
+    """Return the answer of the venue's clock, by its path."""
+    return {
+        "/v5/market/time": [ok({"timeSecond": str(venue_ms // 1000), "timeNano": str(venue_ms * 1_000_000)})]
+    }
 
 
 async def no_answer(peer: WsPeer) -> None:
