@@ -52,7 +52,7 @@ SNAPSHOT_WEIGHT = 2 * READ_WEIGHT
 CONFIG_TRUSTED_S = 600.0
 """No event tells of another position mode; a refused order does, and then it is read again at once."""
 READS_LAG_MS = 2_000
-"""How far an answer by REST may be behind the stream: what it leaves out counts as of then."""
+"""How far an answer by REST usually is behind the stream at most: what it tells without a time is of then."""
 SYMBOLS_ASKED_ONE_BY_ONE = 1
 
 
@@ -113,7 +113,7 @@ class BinanceAccount:
         )
         await self._learn_leverages({row.leg.symbol for row in positions})
         as_of = self._as_of(began)
-        told = self._memory.take_read(positions)
+        told = self._memory.take_read(positions, asked_at=began)
         return AccountSnapshot(
             positions=(*told, *self._memory.newer_than(as_of, told)),
             wallet=self._memory.date(parse_wallet(balances, config, read_at_ms=as_of)),
@@ -132,8 +132,9 @@ class BinanceAccount:
         if symbol not in configs:
             raise MalformedMessage(f"no symbolConfig of {symbol}", exchange=EXCHANGE)
         self._memory.leverages[symbol] = configs[symbol].leverage
-        told = self._memory.take_read(row for row in rows if row.leg.symbol == symbol)
-        return (*told, *self._memory.flat_rows(symbol, told, read_at_ms=self._as_of(began)))
+        told = self._memory.take_read((row for row in rows if row.leg.symbol == symbol), asked_at=began)
+        absent = self._memory.flat_rows(symbol, told, asked_at=began, asked_ms=self._asked_ms(began))
+        return (*told, *absent)
 
     async def find_order(self, leg: Leg, client_order_id: str) -> OrderReport | None:
         """Ask for one order by our id. None is the venue's "Order does not exist" (-2013).
@@ -203,15 +204,19 @@ class BinanceAccount:
         self, asked: tuple[tuple[str, str], ...], began: float, urgency: Urgency
     ) -> tuple[PositionReport, ...]:
         found = await self._rest.read(POSITIONS_PATH, asked, weight=READ_WEIGHT, urgency=urgency)
-        return _each(partial(parse_position, read_at_ms=self._as_of(began)), rows_of(found))
+        rows = _each(partial(parse_position, read_at_ms=self._as_of(began)), rows_of(found))
+        return tuple(row for row in rows if row.size or row.seq)  # flat since nobody knows when: as if absent
 
     def _as_of(self, began: float) -> int:
-        """Return the venue's time of a read that began then, by trio's clock, less the lag.
+        """Return the venue's time of which a read that began then, by trio's clock, may be."""
+        return self._asked_ms(began) - READS_LAG_MS
 
-        By the clock as it is known now: a read may find it wrong and have it measured.
+    def _asked_ms(self, began: float) -> int:
+        """Return the venue's time at that moment, by the clock as it is known now.
+
+        A read may find it wrong and have it measured.
         """
-        passed_ms = int((trio.current_time() - began) * 1000)
-        return self._clock.venue_ms() - passed_ms - READS_LAG_MS
+        return self._clock.venue_ms() - int((trio.current_time() - began) * 1000)
 
     async def _symbol_configs(
         self, asked: tuple[tuple[str, str], ...], urgency: Urgency

@@ -15,6 +15,9 @@ from model.account import PositionReport, WalletReport
 from model.amounts import ZERO
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 
+READS_LAG_S_MAX = 5.0
+"""How far an answer by REST may be behind: what it leaves out is not believed against a younger row."""
+
 LEGS = {PositionMode.ONE_WAY: (ONE_WAY,), PositionMode.HEDGE: (HEDGE_LONG, HEDGE_SHORT)}
 
 
@@ -31,6 +34,8 @@ class AccountMemory:
     pool_changed_ms: int = 0
     """Since when the wallet is what it is: USDT alone, or every asset together. Zero: as far as is known."""
     _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
+    _absent_since: dict[Leg, float] = attrs.field(factory=dict)
+    """When the last answer that left out a leg was asked for; absent: its row is one that was told."""
 
     def take_config(self, config: AccountConfig, *, read_at: float, read_at_ms: int) -> None:
         """Take what was read of the account, at these moments of trio's clock and the venue's."""
@@ -67,27 +72,52 @@ class AccountMemory:
         self._learn_mode(rows)
         return tuple(self._keep(row) for row in rows if self._is_of_mode(row.leg))
 
-    def take_read(self, rows: Iterable[PositionReport]) -> tuple[PositionReport, ...]:
-        """Return the rows of a REST answer like those of an event.
+    def take_read(self, rows: Iterable[PositionReport], *, asked_at: float) -> tuple[PositionReport, ...]:
+        """Return the rows of a REST answer like those of an event; ``asked_at`` is trio's time.
 
         Where a live stream has told a newer row the answer lags: the newer one is returned. An account
         outlives who listens to it, and a new listener knows nothing but what this tells.
         """
         rows = tuple(rows)
         self._learn_mode(rows)
-        return tuple(self._keep(self._dated(row)) for row in rows if self._is_of_mode(row.leg))
+        return tuple(
+            self._keep(self._dated(self._told_again(row, asked_at)))
+            for row in rows
+            if self._is_of_mode(row.leg)
+        )
 
     def flat_rows(
-        self, symbol: str, told: Iterable[PositionReport], *, read_at_ms: int
+        self, symbol: str, told: Iterable[PositionReport], *, asked_at: float, asked_ms: int
     ) -> tuple[PositionReport, ...]:
         """Return a flat row for each leg of the symbol that an answer left out: absent means flat.
 
-        An absence carries no time of its own: it counts as of ``read_at_ms``.
+        An absence carries no time of its own: it comes next after the row that is known, unless that is so
+        young that the answer may lag behind it. Dated by a guess it would hide what happened before then.
+
+        Args:
+            asked_at: trio's time of the question, and ``asked_ms`` the venue's.
         """
         present = {row.leg for row in told}
         mode = PositionMode.ONE_WAY if self.config is None else self.config.mode
         legs = (Leg(symbol, idx) for idx in LEGS[mode])
-        return self.take_read(flat_row(leg, read_at_ms) for leg in legs if leg not in present)
+        return tuple(self._absent(leg, asked_at, asked_ms) for leg in legs if leg not in present)
+
+    def _absent(self, leg: Leg, asked_at: float, asked_ms: int) -> PositionReport:
+        known = self._rows.get(leg)
+        if known is not None and known.size and asked_ms < known.seq + READS_LAG_S_MAX * 1000:
+            return self._keep(known)
+        is_new = known is not None and leg not in self._absent_since
+        flat = self._keep(flat_row(leg, 0 if known is None else known.seq + is_new))
+        self._absent_since[leg] = asked_at
+        return flat
+
+    def _told_again(self, row: PositionReport, asked_at: float) -> PositionReport:
+        """Return a row that was taken for gone, told too late to be stale, such that it counts again."""
+        since = self._absent_since.get(row.leg)
+        if since is None or not row.size or asked_at - since < READS_LAG_S_MAX:
+            return row
+        date = max(row.seq, self._rows[row.leg].seq + 1)
+        return attrs.evolve(row, seq=date, venue_time_ms=date)
 
     def learn_leverage(self, symbol: str, leverage: Decimal) -> tuple[PositionReport, ...]:
         """Take a leverage; return the symbol's rows anew, as it concerns them."""
@@ -135,6 +165,8 @@ class AccountMemory:
         known = self._rows.get(row.leg)
         if known is None or known.seq <= row.seq:
             self._rows[row.leg] = full
+        if known is not None and known.seq < row.seq:
+            self._absent_since.pop(row.leg, None)
         return full
 
 

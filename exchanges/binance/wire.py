@@ -138,16 +138,18 @@ def parse_position(row: Row, *, read_at_ms: int) -> PositionReport | None:
     """Return one row of positionRisk v3, leverage left out; None for a row of another pool.
 
     Args:
-        read_at_ms: the number of a row that carries no time: it says how things were at this moment.
+        read_at_ms: the time of a row that carries none: it says how things were at this moment. One that
+            is flat keeps none: nobody knows since when, and zero is older than anything.
     """
     with reading("positionRisk"):
         if row.get("marginAsset", ASSET) not in POOL_ASSETS:
             return None
-        updated_ms = whole(row.get("updateTime") or 0) or read_at_ms
         leg = leg_of(row)
+        size = signed_size(leg, row["positionAmt"])
+        updated_ms = whole(row.get("updateTime") or 0) or (read_at_ms if size else 0)
         return PositionReport(
             leg=leg,
-            size=signed_size(leg, row["positionAmt"]),
+            size=size,
             entry_price=_price(row["entryPrice"]),
             leverage=None,
             initial_margin=number_or_none(row.get("positionInitialMargin", row.get("initialMargin"))),

@@ -13,6 +13,7 @@ import attrs
 
 import actors.placing
 import actors.recovery
+import exchanges.binance.memory
 import model.account_view
 import model.gates
 import model.leg_book
@@ -107,7 +108,10 @@ def trust_a_stale_snapshot() -> Iterator[None]:
             return row
         return attrs.evolve(row, seq=known.seq + 1, venue_time_ms=known.venue_time_ms + 1)
 
-    with mock.patch.object(AccountMemory, "_dated", dated):
+    with (
+        mock.patch.object(AccountMemory, "_dated", dated),
+        mock.patch.object(exchanges.binance.memory, "READS_LAG_S_MAX", 0.0),
+    ):
         yield
 
 

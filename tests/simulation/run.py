@@ -21,6 +21,8 @@ from actors.venue_board import CATALOGUE_AGE_S_MIN
 from exchanges.http import ANSWER_S
 from exchanges.sandbox import SandboxDescription
 from exchanges.sandbox.binance import BinanceSandbox
+from exchanges.sandbox.bybit import BybitSandbox
+from exchanges.sandbox.hyperliquid import HyperliquidSandbox
 from model.amounts import use_money_context
 from model.reasons import Reason
 from supervision.engine import EngineParts
@@ -42,6 +44,7 @@ SNAPSHOT_S = 75.0
 KEY_QUESTIONS_S = 60.0
 """Nothing is opened before a start's questions about keys are answered, which there cost most and go last."""
 READS_LAG_MS = (0, 400, 1_500)
+LOOK_UPS_LAG_MS = (0, 400, 1_500, 4_000)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
 CUTTING = frozenset({"drop", "silence"})
@@ -148,12 +151,17 @@ class Run:
                 self.books.close()
 
     def _let_reads_lag(self, world: World) -> None:
-        """Where a venue's reads may be behind its events, they are, in two runs of three."""
+        """Let reads lag where a venue's may, and look-ups of orders everywhere, in most runs."""
+        seed = self.schedule.seed
+        lag_ms, late_ms = READS_LAG_MS[seed % len(READS_LAG_MS)], LOOK_UPS_LAG_MS[seed % len(LOOK_UPS_LAG_MS)]
         for house in world.houses:
             face = house.server._face
             if isinstance(face, BinanceSandbox):
-                lag_ms = READS_LAG_MS[self.schedule.seed % len(READS_LAG_MS)]
                 face.states.replicas.lag_ms = face.queries.visible_after_ms = lag_ms
+            elif isinstance(face, BybitSandbox):
+                face.rest.queries.visible_after_ms = late_ms
+            elif isinstance(face, HyperliquidSandbox):
+                face.queries.visible_after_ms = late_ms
 
     async def _go_through(self, world: World) -> None:
         await world.start_engine()

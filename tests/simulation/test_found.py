@@ -389,3 +389,22 @@ async def test_a_net_after_a_pause_is_of_every_change_that_waited(
 
         assert set(sides) == {Side.BUY}
         assert world.size("alice") == D("0.1")
+
+
+async def test_what_a_read_of_binance_lags_behind_is_not_opened_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The read left the fill out, and what was flat "as of now" hid the row that came with the next one."""
+    async with open_world(tmp_path, Cast(venue="binance")) as world:
+        face = world.house("alice").server._face
+        world.core("alice").faults.add(FaultKind.DROP_FRAME, account="alice")
+        await trio.sleep(1)
+        face.states.replicas.lag_ms = face.queries.visible_after_ms = 4_000
+        world.trade("BTCUSDT", "0.2")
+        await world.settled()
+        await trio.sleep(30)
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await trio.sleep(30)
+
+        assert world.size("alice") == D("0.3")
