@@ -14,6 +14,7 @@ from exchanges.binance.wire import AccountConfig
 from model.account import PositionReport, WalletReport
 from model.amounts import ZERO
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
+from model.order import OrderRequest
 
 READS_LAG_S_MAX = 5.0
 """How far an answer by REST may be behind: what it leaves out is not believed against a younger row."""
@@ -36,6 +37,9 @@ class AccountMemory:
     _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
     _absent_since: dict[Leg, float] = attrs.field(factory=dict)
     """When the last answer that left out a leg was asked for; absent: its row is one that was told."""
+
+    _closed: dict[Leg, int] = attrs.field(factory=dict)
+    """The number of the row that an order of ours has closed."""
 
     def take_config(self, config: AccountConfig, *, read_at: float, read_at_ms: int) -> None:
         """Take what was read of the account, at these moments of trio's clock and the venue's."""
@@ -92,7 +96,8 @@ class AccountMemory:
         """Return a flat row for each leg of the symbol that an answer left out: absent means flat.
 
         An absence carries no time of its own: it comes next after the row that is known, unless that is so
-        young that the answer may lag behind it. Dated by a guess it would hide what happened before then.
+        young that the answer may lag behind it, and no order of ours has closed it. Dated by a guess it
+        would hide what happened before then.
 
         Args:
             asked_at: trio's time of the question, and ``asked_ms`` the venue's.
@@ -104,12 +109,16 @@ class AccountMemory:
 
     def _absent(self, leg: Leg, asked_at: float, asked_ms: int) -> PositionReport:
         known = self._rows.get(leg)
-        if known is not None and known.size and asked_ms < known.seq + READS_LAG_S_MAX * 1000:
+        if known is not None and known.size and not self._is_believed(known, asked_ms):
             return self._keep(known)
         is_new = known is not None and leg not in self._absent_since
         flat = self._keep(flat_row(leg, 0 if known is None else known.seq + is_new))
         self._absent_since[leg] = asked_at
         return flat
+
+    def _is_believed(self, known: PositionReport, asked_ms: int) -> bool:
+        """Tell whether an absence that was asked for then says that a leg is held no longer."""
+        return self._closed.get(known.leg) == known.seq or asked_ms >= known.seq + READS_LAG_S_MAX * 1000
 
     def _told_again(self, row: PositionReport, asked_at: float) -> PositionReport:
         """Return a row that was taken for gone, told too late to be stale, such that it counts again."""
@@ -118,6 +127,12 @@ class AccountMemory:
             return row
         date = max(row.seq, self._rows[row.leg].seq + 1)
         return attrs.evolve(row, seq=date, venue_time_ms=date)
+
+    def note_fill(self, order: OrderRequest, filled: Decimal) -> None:
+        """Take what an order of ours has filled: where it closed the leg, an absence is what must come."""
+        known = self._rows.get(order.leg)
+        if known is not None and order.reduce_only and filled >= abs(known.size):
+            self._closed[order.leg] = known.seq
 
     def learn_leverage(self, symbol: str, leverage: Decimal) -> tuple[PositionReport, ...]:
         """Take a leverage; return the symbol's rows anew, as it concerns them."""

@@ -87,6 +87,7 @@ class BinanceOrders:
             if isinstance(error, ExchangeError) and is_mode(error):
                 self._parts.memory.doubt_config()
             raise
+        self._parts.memory.note_fill(order, report.filled)
         told = probe.taken(order.client_order_id)
         return report if report.average_price else attrs.evolve(report, average_price=told)
 
