@@ -37,16 +37,7 @@ class Goal:
 
     def begun(self, *, moving: tuple[Decimal, ...], held: Decimal, only_reduces: bool = False) -> "Goal":
         """Return the goal of a copy that begins now."""
-        return Goal(
-            leg=self.leg,
-            before=self.before,
-            after=self.after,
-            change=self.change,
-            contributions=self.contributions,
-            moving=moving,
-            held=held,
-            only_reduces=only_reduces,
-        )
+        return attrs.evolve(self, moving=moving, held=held, only_reduces=only_reduces)
 
     @property
     def change_class(self) -> ChangeClass:
