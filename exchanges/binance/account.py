@@ -13,7 +13,7 @@ from exchanges.binance.catalogue import Catalogue
 from exchanges.binance.clock import VenueClock
 from exchanges.binance.codes import EXCHANGE, NO_SUCH_ORDER
 from exchanges.binance.key_rights import KeyQuestion, parse_key
-from exchanges.binance.memory import AccountMemory
+from exchanges.binance.memory import READS_LAG_S, AccountMemory
 from exchanges.binance.orders import BinanceOrders, OrderParts
 from exchanges.binance.rest import ORDER_PATH, BinanceRest
 from exchanges.binance.stream import BinancePrivateStream, StreamParts, open_private_stream
@@ -51,8 +51,6 @@ SNAPSHOT_WEIGHT = 2 * READ_WEIGHT
 """While the stream tells of changes."""
 CONFIG_TRUSTED_S = 600.0
 """No event tells of another position mode; a refused order does, and then it is read again at once."""
-READS_LAG_MS = 2_000
-"""How far an answer by REST usually is behind the stream at most: what it tells without a time is of then."""
 SYMBOLS_ASKED_ONE_BY_ONE = 1
 
 
@@ -105,7 +103,7 @@ class BinanceAccount:
         config = await self._config()
         await self._catalogue.read_tiers_once(self._rest)
         if self._memory.stream_is_live:
-            await trio.sleep_until(self._memory.stream_began_at + READS_LAG_MS / 1000)
+            await trio.sleep_until(self._memory.stream_began_at + READS_LAG_S)
         began = trio.current_time()
         positions, balances = await _both(
             partial(self._positions, (), began, Urgency.READ),
@@ -208,8 +206,8 @@ class BinanceAccount:
         return tuple(row for row in rows if row.size or row.seq)  # flat since nobody knows when: as if absent
 
     def _as_of(self, began: float) -> int:
-        """Return the venue's time of which a read that began then, by trio's clock, may be."""
-        return self._asked_ms(began) - READS_LAG_MS
+        """Return the venue's time of which a read that began then, by trio's clock, is: what carries none."""
+        return self._asked_ms(began) - int(READS_LAG_S * 1000)
 
     def _asked_ms(self, began: float) -> int:
         """Return the venue's time at that moment, by the clock as it is known now.

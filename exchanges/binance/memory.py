@@ -16,8 +16,10 @@ from model.amounts import ZERO
 from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, PositionMode
 from model.order import OrderRequest
 
+READS_LAG_S = 2.0
+"""How far an answer by REST usually is behind the stream at most."""
 READS_LAG_S_MAX = 5.0
-"""How far an answer by REST may be behind: what it leaves out is not believed against a younger row."""
+"""How far it may be: what it leaves out is not believed against a younger row that the stream has told."""
 
 LEGS = {PositionMode.ONE_WAY: (ONE_WAY,), PositionMode.HEDGE: (HEDGE_LONG, HEDGE_SHORT)}
 
@@ -38,6 +40,8 @@ class AccountMemory:
     _absent_since: dict[Leg, float] = attrs.field(factory=dict)
     """When the last answer that left out a leg was asked for; absent: its row is one that was told."""
 
+    _heard: dict[Leg, int] = attrs.field(factory=dict)
+    """The number of the newest row that the stream has told."""
     _closed: dict[Leg, int] = attrs.field(factory=dict)
     """The number of the row that an order of ours has closed."""
 
@@ -74,6 +78,7 @@ class AccountMemory:
         """Return the rows of an event that are of the account's mode, with their leverage."""
         rows = tuple(rows)
         self._learn_mode(rows)
+        self._heard.update((row.leg, row.seq) for row in rows)
         return tuple(self._keep(row) for row in rows if self._is_of_mode(row.leg))
 
     def take_read(self, rows: Iterable[PositionReport], *, asked_at: float) -> tuple[PositionReport, ...]:
@@ -118,7 +123,10 @@ class AccountMemory:
 
     def _is_believed(self, known: PositionReport, asked_ms: int) -> bool:
         """Tell whether an absence that was asked for then says that a leg is held no longer."""
-        return self._closed.get(known.leg) == known.seq or asked_ms >= known.seq + READS_LAG_S_MAX * 1000
+        if self._closed.get(known.leg) == known.seq:
+            return True
+        is_heard = self._heard.get(known.leg) == known.seq
+        return asked_ms >= known.seq + (READS_LAG_S_MAX if is_heard else READS_LAG_S) * 1000
 
     def _told_again(self, row: PositionReport, asked_at: float) -> PositionReport:
         """Return a row that was taken for gone, told too late to be stale, such that it counts again."""
