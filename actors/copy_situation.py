@@ -61,6 +61,7 @@ def situation_for(
         clock_ok=desk.board.clock_ok,
         durable=durable,
         view_fresh=fresh,
+        master_heard=desk.master.is_live,
         order_unknown=bool(desk.unknown_orders[leg.symbol]) or desk.is_unconfirmed(leg.symbol),
         key=desk.key.state,
         symbol_confirmed=desk.symbols.is_confirmed(goal.change.leg.symbol),

@@ -25,6 +25,7 @@ from model.reasons import Reason
 
 RETRY_S_BASE = 0.1
 RETRY_S_MAX = 30.0
+UNHEARD_RETRY_S_MAX = 5.0
 TAKEN_OVER_RETRY_S = 1.0
 OPENING_TRIES_MAX = 3
 PRICE_WAITS_MAX = 6
@@ -244,7 +245,10 @@ class Copying:
                 raise Interrupted
             self._waits += 1
             await self._pause(max(wait_s, self._placing.retry_after_s))
-            wait_s = min(RETRY_S_MAX, wait_s * 2)
+            is_unheard = reason is Reason.MASTER_UNHEARD
+            wait_s = min(UNHEARD_RETRY_S_MAX if is_unheard else RETRY_S_MAX, wait_s * 2)
+            if is_unheard:  # what the master did meanwhile is told when its line is back
+                self._mail_at = -math.inf
 
     async def _pause(self, seconds: float) -> None:
         await self._lane.pause(seconds)
@@ -271,7 +275,7 @@ class Copying:
             wallet = self._desk.view.wallet
             lacks_marks = wallet is not None and wallet.wallet_balance is not None
             return lacks_marks and (not self._message.change.caught_up or self._waits < PRICE_WAITS_MAX)
-        return reason in (Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN, Reason.KEY_UNCHECKED)
+        return reason in _PASSES
 
     def _must_stop_here(self, decision: Decision) -> bool:
         """Tell whether the copy stays open: it waits for a pause, a key or the next start."""
@@ -358,6 +362,10 @@ _ENDS_AN_OPENING = frozenset(
         Reason.SYMBOL_NOT_TRADING,
         Reason.LEDGER_UNREACHABLE,
     }
+)
+
+_PASSES = frozenset(
+    {Reason.VIEW_NOT_FRESH, Reason.ORDER_UNKNOWN, Reason.KEY_UNCHECKED, Reason.MASTER_UNHEARD}
 )
 
 _BY_CATALOGUE = frozenset({Reason.SYMBOL_NOT_TRADING, Reason.SYMBOL_NOT_LISTED})

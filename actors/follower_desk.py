@@ -11,6 +11,7 @@ import trio
 from actors.bus import Bus
 from actors.events import FollowerStateChanged, RiskLimitBreached
 from actors.ledger_desk import LedgerDesk
+from actors.master_line import MasterLine
 from actors.symbol_desk import SymbolDesk
 from actors.unanswered import Unanswered
 from actors.venue_board import VenueBoard
@@ -60,6 +61,7 @@ class FollowerDesk:
     clock: Clock
     max_open_age_s: float
     symbols: SymbolDesk
+    master: MasterLine = attrs.field(factory=MasterLine)
     key_mark: str = ""
     """Differs from key to key, and tells nothing of them: an acceptance is of one key."""
     engine_began_ms: int | None = None

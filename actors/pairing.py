@@ -12,6 +12,7 @@ from actors.bus import Bus
 from actors.change_keeper import ChangeKeeper
 from actors.events import MasterChangeSeen
 from actors.ledger_desk import LedgerDesk
+from actors.master_line import MasterLine
 from actors.messages import (
     Describe,
     DescribeLegs,
@@ -57,6 +58,7 @@ class PairingPorts:
     ledger: LedgerDesk
     clock: Clock
     bus: Bus
+    line: MasterLine = attrs.field(factory=MasterLine)
     wait_s: float = 1.0
 
 
@@ -88,6 +90,7 @@ class Pairing(TrioActor):
         self._rearmed = trio.Event()
         self._armed_for: float | None = None
         self._due_sent = False
+        ports.line.is_live = False
 
     async def on_start(self) -> None:
         """Load the last change of every leg: a snapshot is compared with what was acted on.
@@ -120,6 +123,7 @@ class Pairing(TrioActor):
         self._tell_held_back()
         for change in changes:
             self._tell_change(change, received_at)
+        self._ports.line.is_live = self.reconciled
         if self._waiting and self.reconciled and not self._is_telling:
             self._is_telling = True
             self.nursery.start_soon(self._tell_those_who_wait)

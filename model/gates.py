@@ -89,6 +89,11 @@ def _age(goal: Goal, situation: Situation, _: Instrument) -> Reason | None:
     return Reason.EXPIRED if situation.age_s > situation.max_open_age_s else None
 
 
+def _master(goal: Goal, situation: Situation, __: Instrument) -> Reason | None:
+    """Hold back what was missed while nobody knows where the master stands: it does not expire by its age."""
+    return Reason.MASTER_UNHEARD if goal.change.caught_up and not situation.master_heard else None
+
+
 def _clock(_: Goal, situation: Situation, __: Instrument) -> Reason | None:
     return None if situation.clock_ok else Reason.CLOCK_OFFSET
 
@@ -144,6 +149,7 @@ _GATES: dict[str, Callable[[Goal, Situation, Instrument], Reason | None]] = {
     "stopping": _stopping,
     "ledger": _ledger,
     "age": _age,
+    "master": _master,
     "clock": _clock,
     "key_checked": _key_checked,
     "unknown_order": _unknown,

@@ -60,6 +60,8 @@ class Reason(Enum):
     KEY_REFUSED = "key_refused"
     """The follower's key may do too much, or too little."""
     CLOCK_OFFSET = "clock_offset"
+    MASTER_UNHEARD = "master_unheard"
+    """A missed opening waits: where the master stands now is not known (R14)."""
     ORDER_UNKNOWN = "order_unknown"
     """An earlier opening on the leg has no known outcome yet (R11)."""
     ORDER_LOST = "order_lost"

@@ -38,6 +38,8 @@ class Situation:
     """The claim is in the ledger (R18)."""
     view_fresh: bool = True
     """Positions and equity are known as they are now (R21)."""
+    master_heard: bool = True
+    """What is known of the master is of now (R14)."""
     order_unknown: bool = False
     """An order of the symbol has no known outcome yet (R11)."""
     symbol_confirmed: bool = True

@@ -39,7 +39,7 @@ LOUD_REASONS = frozenset(
     | {Reason.LEVERAGE_FAILED, Reason.MARGIN_INSUFFICIENT, Reason.LIMIT_MIN_EQUITY, Reason.LIMIT_DAILY_LOSS}
     | {Reason.LIMIT_DRAWDOWN, Reason.VENUE_REJECTED, Reason.VENUE_UNREACHABLE, Reason.CLOCK_OFFSET}
     | {Reason.ORDER_UNKNOWN, Reason.ORDER_LOST, Reason.LEDGER_UNREACHABLE, Reason.CRASHED}
-    | {Reason.KEY_UNCHECKED}
+    | {Reason.KEY_UNCHECKED, Reason.MASTER_UNHEARD}
 )
 """Of skips that say that something is wrong."""
 

@@ -19,6 +19,7 @@ from actors.follower_desk import FollowerDesk
 from actors.ledger import LedgerDesk, LedgerKeeper
 from actors.mark_stream import MarkStream
 from actors.master_key import MasterKey, MasterKeyDesk
+from actors.master_line import MasterLine
 from actors.master_stream import MasterStream
 from actors.messages import ChangeSettings, Drain, FollowerReady
 from actors.pairing import Pairing, PairingPorts
@@ -99,6 +100,7 @@ class Engine:
         self._barred: dict[str, str] = {}
         self._added_at: dict[str, float] = {}
         self._unanswered: dict[str, Unanswered] = {}
+        self._line = MasterLine()
         self._edge_children: tuple[EdgeChild, ...] = ()
         self._edge: Supervisor | None = None
         self._nursery: trio.Nursery | None = None
@@ -321,6 +323,7 @@ class Engine:
             ledger=parts.ledger,
             clock=parts.clock,
             bus=parts.bus,
+            line=self._line,
             wait_s=parts.pairing_wait_s,
         )
         return root_spec(
@@ -408,6 +411,7 @@ class Engine:
             clock=self.parts.clock,
             max_open_age_s=self.parts.max_open_age_s,
             symbols=self._symbols[settings.exchange],
+            master=self._line,
             mode_moved=partial(self._mode_moved, name),
             unanswered=self._unanswered.setdefault(name, Unanswered()),
             key_mark=self._accounts[name].key_mark,

@@ -47,6 +47,7 @@ _WORDS: Mapping[str, str] = {
     "key_unchecked": "what the follower's key may do is not known yet",
     "key_refused": "the follower's key is refused: `copytrader followers check NAME` says why",
     "clock_offset": "the venue's clock and ours are more than 1 s apart",
+    "master_unheard": "where the master stands now is not known",
     "order_unknown": "an earlier opening on the leg has no known outcome yet",
     "order_lost": "the venue never got the order",
     "ledger_unreachable": "the ledger cannot be written, so no opening may leave",
@@ -74,6 +75,7 @@ GATES: tuple[tuple[str, bool, frozenset[str]], ...] = (
     ("clocks agree", True, frozenset({"clock_offset"})),
     ("view fresh", True, frozenset({"view_not_fresh", "order_unknown"})),
     ("in time and at the master's price", True, frozenset({"expired", "price_moved", "max_basis"})),
+    ("master heard", True, frozenset({"master_unheard"})),
     (
         "equity and losses within limits",
         True,

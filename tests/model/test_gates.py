@@ -128,6 +128,14 @@ def test_a_missed_opening_is_judged_by_price_and_not_by_age() -> None:
     assert (moved.drafts, moved.reason) == ((), Reason.PRICE_MOVED)
 
 
+def test_only_a_missed_opening_waits_for_the_masters_line() -> None:
+    missed = make_goal("0", "1", change=make_change("0", "1", caught_up=True))
+    unheard = make_situation(master_heard=False)
+
+    assert decide(missed, unheard).reason is Reason.MASTER_UNHEARD
+    assert decide(make_goal("0", "1"), unheard).drafts
+
+
 def test_a_net_is_opened_only_when_all_of_it_was_joined() -> None:
     old, new = make_change("0", "3", episode_began_ms=5), make_change("0", "1")
     goal = make_goal("0", "4", change=new, contributions=(old, new))

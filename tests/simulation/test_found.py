@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.events import MasterChangeSeen
 from actors.ledger import LEASE_CHECK_S
 from actors.ledger_desk import LedgerDesk
 from actors.mark_stream import CLOCK_REFRESH_S
@@ -22,7 +23,7 @@ from model.settings import FollowerMode
 from tests.houses import VENUES
 from tests.simulation.books import WatchedLedger
 from tests.simulation.outage import Outage
-from tests.world import Cast, mirror, open_world
+from tests.world import MASTER, Cast, mirror, open_world
 
 D = Decimal
 
@@ -408,3 +409,29 @@ async def test_what_a_read_of_binance_lags_behind_is_not_opened_again(
         await trio.sleep(30)
 
         assert world.size("alice") == D("0.3")
+
+
+async def test_what_was_missed_is_not_opened_while_nobody_hears_the_master(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It does not expire by its age: it could leave when the master had closed long ago."""
+    async with open_world(tmp_path, Cast(venue="binance")) as world:
+        master, alice = world.house(MASTER), world.house("alice")
+        deaf = master.core.faults.add(FaultKind.DROP_FRAME, account=MASTER)
+        world.trade("BTCUSDT", "0.2")
+        alice.core.faults.add(FaultKind.DROP_FRAME, account="alice")
+        away = alice.core.faults.add(FaultKind.MAINTENANCE)
+        alice.server.drop_connections(account="alice", reset=True)
+        await world.until(lambda: bool(world.seen(MasterChangeSeen)))
+        refused = master.core.faults.add(FaultKind.REFUSE_CONNECTIONS)
+        master.server.drop_connections(account=MASTER, reset=True)
+        await trio.sleep(1)
+        master.core.faults.remove(deaf)
+        world.close("BTCUSDT")
+        alice.core.faults.remove(away)
+        await trio.sleep(30)
+        master.core.faults.remove(refused)
+        await trio.sleep(60)
+
+        assert [it.change.caught_up for it in world.seen(MasterChangeSeen)] == [True, True]
+        assert not [row for row in alice.core.ledger if row.account == "alice"]
