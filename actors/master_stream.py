@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import attrs
 import trio
 from pykka import ActorDeadError
 
@@ -34,6 +35,15 @@ RETRY_S_BASE = 0.1
 RETRY_S_MAX = 5.0
 
 
+@attrs.frozen
+class _Heard:
+    """What the stream told, and when, by trio's clock and by the wall's."""
+
+    event: StreamEvent
+    at: float
+    at_ms: int
+
+
 class MasterStream(TrioActor):
     """One life of the master's private stream. A lost socket ends it; the supervisor starts the next."""
 
@@ -47,6 +57,9 @@ class MasterStream(TrioActor):
         self._bus = bus
         self._resync_wanted = trio.Event()
         self._reading: set[str] = set()
+        self._held: list[_Heard] | None = []
+        """What was heard before the account was read; None: it is."""
+        self._failure: ExchangeError | None = None
 
     async def on_start(self) -> None:
         """Connect in the background: the first attempt may fail and is then retried from outside."""
@@ -68,16 +81,40 @@ class MasterStream(TrioActor):
     async def _live(self) -> None:
         try:
             async with self._gateway.private_stream() as stream:
-                await self._read_account(reconnected=True)
-                self._bus.publish(MasterStreamChanged(live=True))
-                self.nursery.start_soon(self._reconcile)
-                async for event in stream:
-                    self._pass_on(event)
+                with trio.CancelScope() as scope:
+                    self.nursery.start_soon(self._begin, scope)
+                    async for event in stream:
+                        self._take(_Heard(event, trio.current_time(), self._clock.wall_ms()))
+                if self._failure is not None:
+                    raise self._failure
             raise StreamLost("the master's stream ended")
         except BaseException as error:
             # However it ends, Pairing must not take what it knows for fresh.
             self._tell_lost(describe_failure(error))
             raise
+
+    async def _begin(self, scope: trio.CancelScope) -> None:
+        """Read the account, pass on what was heard meanwhile, and go on reading now and then.
+
+        Frames that wait for a slow reading are as old as they are: changes are judged by when they came.
+        """
+        try:
+            await self._read_account(reconnected=True)
+        except ExchangeError as error:
+            self._failure = error
+            scope.cancel()
+            return
+        self._bus.publish(MasterStreamChanged(live=True))
+        held, self._held = self._held or [], None
+        for heard in held:
+            self._pass_on(heard)
+        await self._reconcile()
+
+    def _take(self, heard: _Heard) -> None:
+        if self._held is None:
+            self._pass_on(heard)
+        else:
+            self._held.append(heard)
 
     def _tell_lost(self, why: str) -> None:
         self._bus.publish(MasterStreamChanged(live=False, detail=why))
@@ -86,8 +123,8 @@ class MasterStream(TrioActor):
         except ActorDeadError:
             return  # the engine stops, from below
 
-    def _pass_on(self, event: StreamEvent) -> None:
-        pairing, now, now_ms = self._pairing(), trio.current_time(), self._clock.wall_ms()
+    def _pass_on(self, heard: _Heard) -> None:
+        pairing, event, now, now_ms = self._pairing(), heard.event, heard.at, heard.at_ms
         match event:
             case OrderReport():
                 pairing.tell(OrderReported(event))
