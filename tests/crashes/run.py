@@ -24,6 +24,8 @@ CONVERGED_S_MAX = 30.0
 EVERY_S = 0.05
 CHANGES = 16
 LAST_CHANGES = 4
+KILLS_OF_ONE = 3
+"""Engines that die in one round; the last round leaves the third alive, so that nothing is new."""
 POINT_COUNT_MAX = 40
 POINT_SHARE = 10 / 11
 """Named points are ten times as likely as a random time."""
@@ -64,7 +66,9 @@ async def crash_day(
         await command(town, "followers", "apply", str(directory / "followers.toml"), "--offline")
         storm = Storm(town, chance)
         while report.total < kills and not report.problems:
-            await _crash(town, ledger_url, storm, chance, report, is_last=kills - report.total <= 2)
+            await _crash(
+                town, ledger_url, storm, chance, report, is_last=kills - report.total <= KILLS_OF_ONE
+            )
             report.problems += claims.problems
             tell(f"{report.total} kills, {town.orders()} orders, {len(report.problems)} problems")
         if not report.problems:
