@@ -1,9 +1,10 @@
 """What the ledger says of those who are not where they should be: for whoever looks for the cause."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
 
 from model.copy import CopyState
-from model.ledger import open_store
+from model.ledger import Store, open_store
 from model.ledger.rows import CopyRow
 from model.reasons import Reason
 from tests.crashes.books import held, off_target
@@ -26,12 +27,13 @@ def without_expired(problems: list[str], town: Town, ledger_url: str) -> list[st
     An order of which nothing is known after a freeze is believed lost after seven seconds, and nothing is
     opened meanwhile: what the master did then has expired. Whoever holds more, or elsewhere, is off.
     """
-    expired = {
-        f"{resident.name}: {town.house_of(resident).own_symbol(copy.leg.symbol)}"
-        for resident in town.residents
-        for copy in _newest_of_each(_copies(ledger_url, town, resident.name))
-        if copy.state is CopyState.SKIPPED and copy.reason is Reason.EXPIRED
-    }
+    with _opened(ledger_url, town) as store:
+        expired = {
+            f"{resident.name}: {it.leg.symbol}"
+            for resident in town.residents
+            for it in store.holdings(resident.name)
+            if it.skipped is Reason.EXPIRED
+        }
     missed = tuple(f"{it.key} is" for it in held(town) if it.key in expired and _has_less(it))
     return [it for it in problems if not it.startswith(missed)]
 
@@ -53,18 +55,11 @@ def _told(copies: list[CopyRow]) -> Iterator[str]:
             )
 
 
-def _newest_of_each(copies: list[CopyRow]) -> list[CopyRow]:
-    found: dict[str, CopyRow] = {}
-    for copy in copies:
-        if copy.state is not CopyState.SUPERSEDED:
-            found.setdefault(copy.leg.symbol, copy)
-    return list(found.values())
-
-
 def _copies(ledger_url: str, town: Town, name: str) -> list[CopyRow]:
-    own_file = f"sqlite:///{town.directory / 'ledger.db'}"
-    store = open_store(own_file if ledger_url.startswith("sqlite") else ledger_url)
-    try:
+    with _opened(ledger_url, town) as store:
         return store.copies(follower=name, limit=NEWEST)
-    finally:
-        store.close()
+
+
+def _opened(ledger_url: str, town: Town) -> AbstractContextManager[Store]:
+    own_file = f"sqlite:///{town.directory / 'ledger.db'}"
+    return closing(open_store(own_file if ledger_url.startswith("sqlite") else ledger_url))

@@ -44,7 +44,6 @@ SNAPSHOT_S = 75.0
 KEY_QUESTIONS_S = 60.0
 """Nothing is opened before a start's questions about keys are answered, which there cost most and go last."""
 READS_LAG_MS = (0, 400, 1_500)
-LOOK_UPS_LAG_MS = (0, 400, 1_500, 4_000)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
 CUTTING = frozenset({"drop", "silence"})
@@ -153,7 +152,8 @@ class Run:
     def _let_reads_lag(self, world: World) -> None:
         """Let reads lag where a venue's may, and look-ups of orders everywhere, in most runs."""
         seed = self.schedule.seed
-        lag_ms, late_ms = READS_LAG_MS[seed % len(READS_LAG_MS)], LOOK_UPS_LAG_MS[seed % len(LOOK_UPS_LAG_MS)]
+        lag_ms = READS_LAG_MS[seed % len(READS_LAG_MS)]
+        late_ms = READS_LAG_MS[seed // len(READS_LAG_MS) % len(READS_LAG_MS)]
         for house in world.houses:
             face = house.server._face
             if isinstance(face, BinanceSandbox):
@@ -223,11 +223,17 @@ class Run:
     # Healed
 
     def _trade_afresh(self) -> None:
-        """Let the master add to what it holds, and open what it does not: targets are R6's again."""
+        """Let the master add to what it holds, and open what it does not: targets are R6's again.
+
+        Of two legs the larger one grows by more: else their net, which some follow, would not move.
+        """
         for symbol in {step.what["symbol"]: None for step in self.schedule.steps if step.act == "trade"}:
-            for leg in self.world.account(MASTER).legs(symbol):
+            legs = self.world.account(MASTER).legs(symbol)
+            net = sum(leg.size for leg in legs)
+            for leg in legs:
                 sign = -1 if leg.size < 0 or leg.position_idx == 2 else 1
-                quantity = LOTS[symbol] * _FRESH_LOTS[symbol] * sign
+                times = 2 if len(legs) > 1 and sign == (1 if net >= 0 else -1) else 1
+                quantity = LOTS[symbol] * _FRESH_LOTS[symbol] * sign * times
                 self.world.trade(symbol, str(quantity), position_idx=leg.position_idx, reduce_only=False)
 
     async def _restart(self) -> None:

@@ -238,7 +238,8 @@ class Stage:
         if leg is not None:
             lot = core.listing(leg.symbol).lot_size
             self._books.touch(account, leg)
-            core.deleverage(account, leg, max(lot, floor_to_step(abs(leg.size) * share, lot)))
+            taken = max(lot, floor_to_step(abs(leg.size) * share, lot))
+            core.deleverage(account, leg, min(abs(leg.size), taken))
 
     def _leg(self, account: str, which: int) -> Position | None:
         legs = [

@@ -83,7 +83,9 @@ class Verdict:
                 why.append(f"{where}, no copy ever answered {ideal}")
             elif holding.skipped is None and abs(size - holding.target) > lot:
                 why.append(f"{where}, its last copy wanted {holding.target}")
-            elif holding.master_size != self._master_size(member, symbol, idx):
+            elif holding.master_size != self._master_size(member, symbol, idx) and not self._was_unlisted(
+                member.name, symbol
+            ):
                 why.append(f"{where}, the last copy answered {holding.master_size}")
         return why
 
@@ -115,19 +117,13 @@ class Verdict:
             held_more = self._was_richer(member.name) or self._was_called_too_small(member.name)
             if reason is Reason.NOTHING_TO_DO and abs(size) > high and held_more:
                 continue  # an increase takes nothing off
-            if (
-                reason is Reason.NOTHING_TO_DO
-                and abs(size) < low
-                and self._moves_by_hand(member, symbol, idx)
-            ):
-                continue  # two legs' trades made no move of the net, which would have made good what was lost
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
 
-    def _moves_by_hand(self, member: Cast, symbol: str, idx: int) -> bool:
-        """Tell whether somebody else traded a net of the master's two legs."""
-        is_net = idx == 0 and symbol in self._schedule.hedged
-        return is_net and (member.name, symbol, idx) in self._books.touched
+    def _was_unlisted(self, name: str, symbol: str) -> bool:
+        """Tell whether the last copy found the symbol unlisted: which legs it has was not known then."""
+        holding = self.holding(name, symbol, 0)
+        return holding is not None and holding.skipped is Reason.SYMBOL_NOT_LISTED
 
     def _may_hold_more(self, name: str, holding: Any) -> bool:
         """Tell whether an exit was called too small (R10: the next one has it), or money was taken."""
