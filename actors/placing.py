@@ -209,7 +209,7 @@ class Placing:
         if settled.state is OrderState.REJECTED:
             return Reason.VENUE_REJECTED
         if not draft.opens and not self._desk.view.size(draft.leg):
-            return None
+            return None if settled.filled else Reason.ALREADY_FLAT
         return Reason.PRICE_MOVED
 
     async def _refused(self, refusal: Refusal, draft: OrderDraft, *, is_exit: bool) -> Reason | None:

@@ -20,7 +20,7 @@ from model.order import OrderState
 
 RETRY_S_BASE = 0.2
 RETRY_S_MAX = 30.0
-ASKED_AT_ONCE_MAX = 10
+ASKED_AT_ONCE_MAX = 30
 """Orders of one copy: each costs a request a second until it is known."""
 
 

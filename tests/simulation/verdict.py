@@ -79,13 +79,13 @@ class Verdict:
                 max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust
             ):
                 why.append(f"{where}, more than {ideal}")
+            if self._was_unlisted(member.name, symbol):
+                continue
             if holding is None:
                 why.append(f"{where}, no copy ever answered {ideal}")
             elif holding.skipped is None and abs(size - holding.target) > lot:
                 why.append(f"{where}, its last copy wanted {holding.target}")
-            elif holding.master_size != self._master_size(member, symbol, idx) and not self._was_unlisted(
-                member.name, symbol
-            ):
+            elif holding.master_size != self._master_size(member, symbol, idx):
                 why.append(f"{where}, the last copy answered {holding.master_size}")
         return why
 
