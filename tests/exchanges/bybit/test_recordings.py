@@ -238,12 +238,17 @@ class OneFrame:
         return self._texts.pop()
 
 
+async def clocks_agree() -> int:
+    return 0
+
+
 async def read_session(message: Message) -> list[str]:
     """An answer to auth or subscribe ends the wait for it; a pong is only heard."""
     session = Session(OneFrame(message))  # type: ignore[arg-type]
     op = message.get("op", message.get("type"))
     if op == "auth":
-        await session.log_in(Signer(Credentials(api_key="k", api_secret="s")), VenueClock(SystemClock()))
+        signer = Signer(Credentials(api_key="k", api_secret="s"))
+        await session.log_in(signer, VenueClock(SystemClock()), clocks_agree)
     elif op in ("subscribe", "COMMAND_RESP"):
         await session.subscribe(["order"])
     else:
