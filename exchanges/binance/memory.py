@@ -38,8 +38,7 @@ class AccountMemory:
     """Since when the wallet is what it is: USDT alone, or every asset together. Zero: as far as is known."""
     _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
     _absent_since: dict[Leg, float] = attrs.field(factory=dict)
-    """When the last answer that left out a leg was asked for; absent: its row is one that was told."""
-
+    """When the last answer that left out a leg was asked for; only of legs that are flat by an absence."""
     _heard: dict[Leg, int] = attrs.field(factory=dict)
     """The number of the newest row that the stream has told."""
     _closed: dict[Leg, int] = attrs.field(factory=dict)
@@ -193,8 +192,8 @@ class AccountMemory:
         return full
 
 
-def flat_row(leg: Leg, read_at_ms: int) -> PositionReport:
-    """Return a leg without a position, as of a moment."""
+def flat_row(leg: Leg, number: int) -> PositionReport:
+    """Return a leg without a position, by the number of its row: a moment of the venue's, or next to one."""
     return PositionReport(
         leg=leg,
         size=ZERO,
@@ -202,6 +201,6 @@ def flat_row(leg: Leg, read_at_ms: int) -> PositionReport:
         leverage=None,
         initial_margin=None,
         mark_price=None,
-        seq=read_at_ms,
-        venue_time_ms=read_at_ms,
+        seq=number,
+        venue_time_ms=number,
     )
