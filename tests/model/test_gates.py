@@ -134,6 +134,8 @@ def test_only_a_missed_opening_waits_for_the_masters_line() -> None:
 
     assert decide(missed, unheard).reason is Reason.MASTER_UNHEARD
     assert decide(make_goal("0", "1"), unheard).drafts
+    missed_exit = make_goal("1", "0", change=make_change("1", "0", caught_up=True))
+    assert decide(missed_exit, attrs.evolve(unheard, size=Decimal(1), owned=True)).drafts
 
 
 def test_a_net_is_opened_only_when_all_of_it_was_joined() -> None:
