@@ -31,6 +31,7 @@ OPENING_TRIES_MAX = 3
 PRICE_WAITS_MAX = 6
 READ_S_LONG = 1.0
 MAIL_S = 0.01
+HIDDEN_RETRY_S = 0.2
 
 
 class Copying:
@@ -74,7 +75,7 @@ class Copying:
         if not await self._take_up():
             return
         for goal in await self._goals():
-            await self._pursue(goal)
+            await self._pursue_all(goal)
         await self.record.finish(self._desk, overtaken=self._unfinished)
 
     def open_records(self) -> tuple[CopyRecord, ...]:
@@ -193,6 +194,23 @@ class Copying:
                 wait_s = min(RETRY_S_MAX, wait_s * 2)
                 continue
             return self._desk.view.mode(symbol) or PositionMode.ONE_WAY
+
+    async def _pursue_all(self, goal: Goal) -> None:
+        """Pursue a leg; once more if the view lacked a fill when it began, and more is held than was left.
+
+        An opening waits for such a fill; what closes does not.
+        """
+        desk, leg = self._desk, goal.leg
+        is_hidden = bool(desk.unconfirmed[leg]) and not goal.adds
+        await self._pursue(goal)
+        if not is_hidden:
+            return
+        while desk.unconfirmed[leg]:
+            if desk.stopping:
+                raise Interrupted
+            await self._pause(HIDDEN_RETRY_S)
+        if desk.view.size(leg) != desk.holdings[leg].target:
+            await self._pursue(goal)
 
     async def _pursue(self, goal: Goal) -> None:
         """Send what brings one leg to its goal, until it is there or must not go there."""

@@ -148,7 +148,7 @@ class Follower(TrioActor):
             case MasterChanged():
                 self._take_change(message)
             case Describe():
-                busy, key = tuple(self._lanes.running), self._key.describe()
+                busy, key = self._lanes.busy_symbols(), self._key.describe()
                 return describe(self._desk, state=self._state(), busy=busy, key=key)
             case CheckKey():
                 return self._key.ask_soon()
@@ -308,15 +308,16 @@ class Follower(TrioActor):
     async def _prepare(self) -> None:
         """Trust no memory: ledger first, then the venue, then the master (R2)."""
         desk = self._desk
-        holdings, open_copies = await recall(desk, self._key, self._risk)
-        desk.holdings.update({holding.leg: holding for holding in holdings})
+        recalled = await recall(desk, self._key, self._risk)
+        desk.holdings.update({holding.leg: holding for holding in recalled.holdings})
+        self._lanes.confirm(recalled.last_fills)
         self.nursery.start_soon(self._key.run)
         await desk.board.known.wait()
         await desk.symbols.master.known.wait()  # until then none of its symbols has a name here
         await self._account.read_until_it_works()
         await self._risk.keep()
         await self._hear_of_the_stream()
-        self._lanes.recover(open_copies)
+        self._lanes.recover(recalled.open_copies)
         self._risk.begin(self.nursery)
         self._account.begin(self.nursery)
         self.nursery.start_soon(write_late_outcomes, desk)

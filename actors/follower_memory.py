@@ -1,5 +1,7 @@
 """What the ledger remembers of one follower, and what it has still to take (R2, R18)."""
 
+from functools import partial
+
 import attrs
 import trio
 
@@ -7,14 +9,26 @@ from actors.events import TroubleMet
 from actors.follower_desk import FollowerDesk
 from actors.key_watch import KeyWatch
 from actors.risk_watch import RiskWatch
-from model.copy import Holding
-from model.ledger import LedgerUnreachable, OpenCopy
+from model.copy import Holding, OrderRecord
+from model.ledger import LedgerUnreachable, OpenCopy, Store
 
 LEDGER_RETRY_S = 3.0
 UNWRITTEN_RETRY_S = 1.0
+FILLS_SINCE_MS = 60_000
+"""Far longer than a read lags behind: the host's clock may have been set meanwhile."""
 
 
-async def recall(desk: FollowerDesk, key: KeyWatch, risk: RiskWatch) -> tuple[list[Holding], list[OpenCopy]]:
+@attrs.frozen(kw_only=True)
+class Recalled:
+    """What a follower begins with."""
+
+    holdings: list[Holding]
+    open_copies: list[OpenCopy]
+    last_fills: list[OrderRecord]
+    """Orders so young that a read of the account may not show what they filled."""
+
+
+async def recall(desk: FollowerDesk, key: KeyWatch, risk: RiskWatch) -> Recalled:
     """Read what is remembered, however long the ledger is away; local disk's part is put into it first.
 
     What may be told again, and was answered in an earlier life, is noted: the ledger may be away then,
@@ -30,7 +44,8 @@ async def recall(desk: FollowerDesk, key: KeyWatch, risk: RiskWatch) -> tuple[li
             answered = await desk.ledger.read(lambda store: store.answered_of_newest(name))
             for copy_id in answered:
                 desk.note_claim(copy_id)
-            return await desk.ledger.read(lambda store: (store.holdings(name), store.open_copies(name)))
+            since_ms = desk.clock.wall_ms() - FILLS_SINCE_MS
+            return await desk.ledger.read(partial(_recall, name=name, fills_since_ms=since_ms))
         except LedgerUnreachable as error:
             desk.bus.publish(TroubleMet(where=name, what=f"ledger: {error}"))
             await trio.sleep(LEDGER_RETRY_S)
@@ -46,6 +61,14 @@ async def write_late_outcomes(desk: FollowerDesk) -> None:
             if not await desk.write_outcomes([(claim, present)]):
                 break
             desk.unwritten.popleft()
+
+
+def _recall(store: Store, *, name: str, fills_since_ms: int) -> Recalled:
+    return Recalled(
+        holdings=store.holdings(name),
+        open_copies=store.open_copies(name),
+        last_fills=store.last_fills(name, since_ms=fills_since_ms),
+    )
 
 
 async def _merge_journal(desk: FollowerDesk) -> None:

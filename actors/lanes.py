@@ -10,9 +10,11 @@ from actors.copying import Copying
 from actors.follower_desk import FollowerDesk
 from actors.interrupted_copies import InterruptedCopies
 from actors.lane import Interrupted, Lane
+from actors.last_fills import confirm_fills
 from actors.messages import MasterChanged
 from actors.newest_changes import NewestChanges
 from actors.recovery import recover_orders
+from model.copy import OrderRecord
 from model.ledger import OpenCopy
 from model.leg import Leg
 
@@ -61,6 +63,11 @@ class Lanes:
         """Tell whether a copy of the symbol runs or gives way."""
         return symbol in self.running or any(lane.symbol == symbol for lane in self.yielding)
 
+    def busy_symbols(self) -> tuple[str, ...]:
+        """Return the symbols on which something is done, or a fill is looked for."""
+        hidden = (leg.symbol for leg, count in self._desk.unconfirmed.items() if count)
+        return tuple(dict.fromkeys((*self.running, *hidden)))
+
     def open(self, symbol: str, message: MasterChanged | None) -> None:
         """Run copies of the symbol, beginning with ``message`` or with what was left open."""
         lane = self.running[symbol] = Lane(symbol=symbol, changed=self._ports.wake)
@@ -88,6 +95,24 @@ class Lanes:
             )
             self.yielding.append(lane)
             self._ports.nursery().start_soon(self._recover, lane, open_copy)
+
+    def confirm(self, last_fills: Iterable[OrderRecord]) -> None:
+        """Hold openings up until the view shows what was filled just before the start (R2, R11).
+
+        Beside a reduction that it may lack another partial one waits too: both would take off too much.
+        """
+        by_symbol: dict[str, list[OrderRecord]] = {}
+        for order in last_fills:
+            by_symbol.setdefault(order.leg.symbol, []).append(order)
+        for symbol, orders in by_symbol.items():
+            lane = Lane(
+                symbol=symbol,
+                changed=self._ports.wake,
+                yielding=True,
+                only_full_closes=any(order.reduce_only for order in orders),
+            )
+            self.yielding.append(lane)
+            self._ports.nursery().start_soon(self._confirm, lane, orders)
 
     def make_room(self) -> None:
         """Take those that gave way out of their symbols' turns: reductions may pass (R11)."""
@@ -163,6 +188,12 @@ class Lanes:
             self._interrupted.keep(record)
         self._close(lane)
         self._ports.recovered()
+
+    async def _confirm(self, lane: Lane, orders: Iterable[OrderRecord]) -> None:
+        try:
+            await confirm_fills(self._desk, orders)
+        finally:
+            self._close(lane)
 
     def _close(self, lane: Lane) -> None:
         if self.running.get(lane.symbol) is lane:

@@ -194,12 +194,14 @@ class Placing:
             self._record.moved(draft.leg, goal.after, is_whole=is_whole)
             if draft.opens:
                 self._own(draft.leg)
+            is_hidden = bool(self._desk.unconfirmed[draft.leg])
             self._desk.unconfirmed[draft.leg] += 1
             try:
-                await self._confirm(draft.leg, size_before, size_before + moved)
+                await self._confirm(draft.leg, size_before, size_before + moved, is_hidden=is_hidden)
             finally:
                 self._desk.unconfirmed[draft.leg] -= 1
-            self._look_for_hands(draft.leg, size_before, size_before + moved)
+            if not is_hidden:
+                self._look_for_hands(draft.leg, size_before, size_before + moved)
         if self._lane.yielding:
             raise Interrupted  # others have acted meanwhile: the newest change is looked at again
         if settled.filled == draft.quantity:
@@ -235,11 +237,11 @@ class Placing:
             return Reason.SYMBOL_NOT_TRADING
         return Reason.VENUE_REJECTED
 
-    async def _confirm(self, leg: Leg, before: Decimal, expected: Decimal) -> None:
+    async def _confirm(self, leg: Leg, before: Decimal, expected: Decimal, *, is_hidden: bool) -> None:
         """Wait until the view shows a fill; read the position when the stream is late.
 
         A read may lag behind the fill as well: one that does not show it is believed only after a while.
-        Where others act meanwhile, any move from ``before`` will do.
+        Where others act meanwhile, or ``before`` lacked an older fill, any move from it will do.
         """
         view = self._desk.view
         if await self._desk.wait_until(lambda: view.size(leg) == expected, POSITION_WAIT_S):
@@ -248,7 +250,7 @@ class Placing:
         while True:
             try:
                 await self._desk.read_symbol(leg.symbol)
-                has_moved = self._lane.yielding and view.size(leg) != before
+                has_moved = (is_hidden or self._lane.yielding) and view.size(leg) != before
                 if has_moved or trio.current_time() >= believed_at:
                     return
             except ExchangeError as error:

@@ -9,6 +9,7 @@ import trio
 from actors.copy_record import CopyRecord
 from actors.copy_situation import goals_for
 from actors.follower_desk import FollowerDesk
+from actors.last_fills import confirm_fills
 from actors.messages import MasterChanged
 from actors.order_life import settle
 from exchanges.errors import ExchangeError
@@ -38,6 +39,7 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
     )
     for order in await _settle_all(desk, _orders_that_may_exist(open_copy), symbol):
         record.keep(order)
+    await confirm_fills(desk, sorted(record.orders, key=lambda order: (order.attempt, order.part)))
     _note_fills(desk, record, goals=_goals(desk, open_copy, symbol))
     return record
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import peewee
@@ -24,6 +25,8 @@ OF_THE_MASTER = f"position_idx >= 0 AND {NO_REPAIR}"
 """What a repair or an operator asked for is no change of the master's, and moves nobody else."""
 LOOKED_BACK_MAX = 1_000
 """Changes of a leg that may have come since a copy was claimed that is open still."""
+FILLS_LOOKED_BACK_MAX = 500
+"""Changes of all legs that may have come since a copy began whose orders are among the last."""
 # The legs come from the index alone, and each finds its row there: of a million changes few are read.
 _NEWEST_PER_LEG = f"""
 WITH legs AS (
@@ -72,6 +75,17 @@ def answered_of_newest(connection: peewee.Database, follower: str) -> set[str]:
     newest = [change_id for change_id, _ in run_sql(connection, _NEWEST_PER_LEG)]
     head = f"SELECT copy_id FROM copies WHERE follower = {connection.param} AND change_id"
     return {copy_id for (copy_id,) in select_in(connection, head, newest, before=[follower])}
+
+
+def last_fills(connection: peewee.Database, follower: str, *, since_ms: int) -> list[OrderRecord]:
+    """Return a follower's orders that filled anything and were settled since then, oldest first."""
+    newest = f"SELECT change_id FROM changes ORDER BY id DESC LIMIT {FILLS_LOOKED_BACK_MAX}"
+    changes = [change_id for (change_id,) in run_sql(connection, newest)]
+    head = f"SELECT id, copy_id FROM copies WHERE follower = {connection.param} AND change_id"
+    copies = [{"id": no, "copy_id": it} for no, it in select_in(connection, head, changes, before=[follower])]
+    orders = chain.from_iterable(_orders_of(connection, copies).values())
+    fills = [it for it in orders if it.filled and (it.settled_at_ms or 0) >= since_ms]
+    return sorted(fills, key=lambda order: order.settled_at_ms or 0)
 
 
 def list_copies(connection: peewee.Database, *, follower: str | None, limit: int) -> list[CopyRow]:

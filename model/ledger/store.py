@@ -126,6 +126,11 @@ class Store:
         with self.unit(write=False) as connection:
             return history.answered_of_newest(connection, follower)
 
+    def last_fills(self, follower: str, *, since_ms: int) -> list[OrderRecord]:
+        """Return a follower's orders that filled anything and were settled since then (R2)."""
+        with self.unit(write=False) as connection:
+            return history.last_fills(connection, follower, since_ms=since_ms)
+
     def holdings(self, follower: str) -> list[Holding]:
         """Return what is known of a follower's legs."""
         with self.unit(write=False) as connection:

@@ -11,6 +11,7 @@ from unittest import mock
 
 import attrs
 
+import actors.last_fills
 import actors.placing
 import actors.recovery
 import exchanges.binance.memory
@@ -111,6 +112,7 @@ def trust_a_stale_snapshot() -> Iterator[None]:
     with (
         mock.patch.object(AccountMemory, "_dated", dated),
         mock.patch.object(exchanges.binance.memory, "READS_LAG_S_MAX", 0.0),
+        mock.patch.object(actors.last_fills, "READS_LAG_S_MAX", 0.0),
     ):
         yield
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import attrs
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -94,12 +95,13 @@ async def test_a_fill_that_no_stream_shows_is_read_until_it_shows(
     assert world.size("alice") == D("0.2")
 
 
+@pytest.mark.parametrize("lag_ms", [1_500, 4_500])
 async def test_an_engine_that_starts_before_reads_have_caught_up_waits_for_them(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, lag_ms: int
 ) -> None:
     """Found by simulation: killed just after an order, it read the account without it, and opened again."""
     async with open_world(tmp_path, alice()) as world:
-        face(world).states.replicas.lag_ms = 1_500
+        face(world).states.replicas.lag_ms = face(world).queries.visible_after_ms = lag_ms
         world.trade("BTCUSDT", "0.1")
         await world.settled()
         await world.kill_engine()
@@ -111,6 +113,68 @@ async def test_an_engine_that_starts_before_reads_have_caught_up_waits_for_them(
 
     assert sizes == [D("0.1"), D("0.1")]
     assert world.size("alice") == D("0.2")
+
+
+@pytest.mark.parametrize("left", ["", "0.05"])
+@pytest.mark.parametrize(("before", "last"), [("", "0.1"), ("0.1", "0.2"), ("0.3", "-0.1")])
+async def test_what_reads_did_not_show_yet_at_a_start_is_reduced_too(
+    tmp_path: Path, autojump_clock: MockClock, before: str, last: str, left: str
+) -> None:
+    """It closed what was shown, nothing or too little, and left the follower alone in the rest."""
+    async with open_world(tmp_path, alice()) as world:
+        if before:
+            world.trade("BTCUSDT", before)
+            await trio.sleep(60)
+        face(world).states.replicas.lag_ms = face(world).queries.visible_after_ms = 4_500
+        await trio.sleep(5)
+        world.trade("BTCUSDT", last)
+        await world.settled()
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        world.trade("BTCUSDT", str(D(left or 0) - D(before or 0) - D(last)))
+        await world.settled()
+
+        assert world.size("alice") == D(left or 0)
+        assert not world.sent_twice()
+        last_copy = world.copies("alice")[-1]
+        assert (last_copy.state, last_copy.reason) == (CopyState.APPLIED, None)
+
+
+async def test_a_position_that_a_first_reading_did_not_show_stays_ours(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It looked closed by other hands, and was foreign from then on: nothing of it was closed again."""
+    async with open_world(tmp_path, alice()) as world:
+        face(world).states.replicas.lag_ms = face(world).queries.visible_after_ms = 4_500
+        await trio.sleep(5)
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        (leg,) = (await world.status("alice")).legs
+        assert leg.owned
+        await trio.sleep(60)
+        (leg,) = (await world.status("alice")).legs
+        assert (leg.owned, leg.position) == (True, "0.1")
+
+
+async def test_nothing_waits_after_a_start_whose_first_reading_shows_the_last_fill(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        began = trio.current_time()
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+
+        assert trio.current_time() - began < 1.0
+        assert world.size("alice") == D("0.2")
 
 
 async def test_a_position_that_its_owner_closed_by_hand_is_closed(

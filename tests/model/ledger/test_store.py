@@ -141,6 +141,25 @@ def test_what_may_be_told_again_and_was_answered_is_known(store: Store) -> None:
     assert store.answered_of_newest("nobody") == set()
 
 
+def test_a_followers_last_fills_are_found_oldest_first(store: Store) -> None:
+    claims = [make_claim(who, change=make_change(seq)) for seq in (1, 2, 3) for who in ("alice", "bob")]
+    store.claim(claims, now_ms=NOW_MS)
+    settled = {1: NOW_MS + 50, 2: NOW_MS + 20, 3: NOW_MS + 9}
+    for claim in claims:
+        filled = make_order(claim, settled_at_ms=settled[claim.change.seq])
+        ended = {"state": OrderState.ENDED, "settled_at_ms": NOW_MS + 60}
+        empty = make_order(claim, attempt=1, filled=Decimal(0), **ended)
+        store.record([make_outcome(claim, orders=(filled, empty))])
+
+    found = store.last_fills("alice", since_ms=NOW_MS + 10)
+
+    assert [(order.copy_id, order.settled_at_ms) for order in found] == [
+        (claims[2].copy_id, NOW_MS + 20),
+        (claims[0].copy_id, NOW_MS + 50),
+    ]
+    assert store.last_fills("nobody", since_ms=0) == []
+
+
 def test_an_outcome_closes_the_copy_and_keeps_orders_holdings_and_numbers(store: Store) -> None:
     claim = make_claim()
     store.claim([claim], now_ms=NOW_MS)
