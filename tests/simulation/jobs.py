@@ -29,6 +29,9 @@ class Job:
     paced: bool = False
     """Whether it keeps the venues' request budgets."""
 
+    reads_lag_ms: int | None = None
+    """By how much Binance's reads lag; None: by what the seed says."""
+
     @property
     def command(self) -> str:
         """What repeats it."""
@@ -41,6 +44,8 @@ class Job:
             kinds += " --alarms"
         if self.paced:
             kinds += " --paced"
+        if self.reads_lag_ms is not None:
+            kinds += f" --reads-lag-ms {self.reads_lag_ms}"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
 
 
@@ -56,7 +61,13 @@ class Result:
 def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
     """Run one."""
     schedule = make_schedule(
-        job.seed, job.faults, hands=job.hands, venue=job.venue, history=job.history, paced=job.paced
+        job.seed,
+        job.faults,
+        hands=job.hands,
+        venue=job.venue,
+        history=job.history,
+        paced=job.paced,
+        reads_lag_ms=job.reads_lag_ms,
     )
     if show:
         print(schedule)

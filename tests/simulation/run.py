@@ -152,7 +152,9 @@ class Run:
     def _let_reads_lag(self, world: World) -> None:
         """Let reads lag where a venue's may, and look-ups of orders everywhere, in most runs."""
         seed = self.schedule.seed
-        lag_ms = READS_LAG_MS[seed % len(READS_LAG_MS)]
+        lag_ms = self.schedule.reads_lag_ms
+        if lag_ms is None:
+            lag_ms = READS_LAG_MS[seed % len(READS_LAG_MS)]
         late_ms = READS_LAG_MS[seed // len(READS_LAG_MS) % len(READS_LAG_MS)]
         for house in world.houses:
             face = house.server._face

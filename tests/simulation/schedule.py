@@ -41,6 +41,8 @@ class Schedule:
     """Whose trades they are; prices move as theirs did, and what is held grows and shrinks in worth."""
     paced: bool = False
     """Whether the engine keeps the venues' request budgets, as it does in earnest."""
+    reads_lag_ms: int | None = None
+    """By how much reads of Binance lag; None: by what the seed says."""
 
     def __str__(self) -> str:
         cast = ", ".join(
@@ -59,6 +61,7 @@ def make_schedule(
     venue: str = "bybit",
     history: str = "",
     paced: bool = False,
+    reads_lag_ms: int | None = None,
 ) -> Schedule:
     """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from.
 
@@ -89,6 +92,7 @@ def make_schedule(
         venue=venue,
         history=history,
         paced=paced,
+        reads_lag_ms=reads_lag_ms,
     )
 
 

@@ -80,6 +80,14 @@ def test_a_run_with_everybodys_hands_violates_nothing(venue: str, seed: int) -> 
     assert not outcome.violations, f"python -m tests.simulation --venue {venue} {seed} --show --tell\n{told}"
 
 
+@pytest.mark.parametrize("seed", [9860003, 9860079, 9860239, 9860263, 9860272])
+def test_what_reads_of_four_seconds_ago_do_not_show_violates_nothing(seed: int) -> None:
+    schedule = make_schedule(seed, hands=tuple(HANDS), venue="binance", reads_lag_ms=4_000)
+
+    told = "\n".join(simulate(schedule).violations)
+    assert not told, f"python -m tests.simulation --venue binance {seed} --reads-lag-ms 4000 --show\n{told}"
+
+
 def test_a_seed_repeats_its_run_in_any_process() -> None:
     seeds = "3", "7", "12", "20", "31"
     digests = [_digests(*seeds, hash_seed=hash_seed) for hash_seed in ("0", "1")]
