@@ -1,6 +1,7 @@
 """Whose turn it is: the lanes in which one follower's copies run, one a symbol at a time (R7, R11)."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
 
 import attrs
 import trio
@@ -101,6 +102,7 @@ class Lanes:
 
         Beside a reduction that it may lack another partial one waits too: both would take off too much.
         """
+        left = {leg: holding.target for leg, holding in self._desk.holdings.items()}
         by_symbol: dict[str, list[OrderRecord]] = {}
         for order in last_fills:
             by_symbol.setdefault(order.leg.symbol, []).append(order)
@@ -112,7 +114,7 @@ class Lanes:
                 only_full_closes=any(order.reduce_only for order in orders),
             )
             self.yielding.append(lane)
-            self._ports.nursery().start_soon(self._confirm, lane, orders)
+            self._ports.nursery().start_soon(self._confirm, lane, orders, left)
 
     def make_room(self) -> None:
         """Take those that gave way out of their symbols' turns: reductions may pass (R11)."""
@@ -189,9 +191,9 @@ class Lanes:
         self._close(lane)
         self._ports.recovered()
 
-    async def _confirm(self, lane: Lane, orders: Iterable[OrderRecord]) -> None:
+    async def _confirm(self, lane: Lane, orders: Iterable[OrderRecord], left: Mapping[Leg, Decimal]) -> None:
         try:
-            await confirm_fills(self._desk, orders)
+            await confirm_fills(self._desk, orders, left=left)
         finally:
             self._close(lane)
 

@@ -1,7 +1,8 @@
 """What was filled just before a start: an account that is read then may not show it yet (R2, R11)."""
 
-from collections.abc import Iterable
-from functools import partial
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 import trio
 
@@ -15,11 +16,17 @@ WAIT_S_BASE = 1.0
 """Before a position is read again: the stream may tell it."""
 
 
-async def confirm_fills(desk: FollowerDesk, orders: Iterable[OrderRecord]) -> None:
+async def confirm_fills(
+    desk: FollowerDesk, orders: Iterable[OrderRecord], *, left: Mapping[Leg, Decimal]
+) -> None:
     """Wait until the view shows what orders of an earlier life have filled, or no read can lag behind it.
 
-    Nobody knows what the legs held before: a row shows a fill if it is no older, by the venue's clock.
-    ``orders`` come oldest first.
+    A leg that holds what it was left with shows it. Of another one nobody knows what it held before: its
+    row shows a fill if it is no older, by the venue's clock.
+
+    Args:
+        orders: oldest first.
+        left: what legs held after these orders, as far as the ledger knows.
     """
     fills: dict[Leg, list[OrderRecord]] = {}
     for order in orders:
@@ -27,30 +34,35 @@ async def confirm_fills(desk: FollowerDesk, orders: Iterable[OrderRecord]) -> No
             fills.setdefault(order.leg, []).append(order)
     async with trio.open_nursery() as nursery:
         for of_leg in fills.values():
-            nursery.start_soon(_confirm, desk, of_leg)
+            nursery.start_soon(_confirm, desk, of_leg, left.get(of_leg[-1].leg))
 
 
-async def _confirm(desk: FollowerDesk, fills: list[OrderRecord]) -> None:
-    last = fills[-1]
-    has_left = last.reduce_only and not desk.owns(last.leg)
-    may_be_flat = has_left or all(order.reduce_only for order in fills)
+async def _confirm(desk: FollowerDesk, fills: list[OrderRecord], left: Decimal | None) -> None:
+    last, leg = fills[-1], fills[-1].leg
+    only_reduced = all(order.reduce_only for order in fills)
     believed_at = trio.current_time() + READS_LAG_S_MAX
     filled_at_ms: int | None = None
     wait_s = WAIT_S_BASE
-    desk.unconfirmed[last.leg] += 1
+
+    def is_shown() -> bool:
+        row, size = desk.view.positions.get(leg), desk.view.size(leg)
+        if row is not None and filled_at_ms is not None and row.venue_time_ms >= filled_at_ms:
+            return True
+        return size == left or (only_reduced and not size)
+
+    desk.unconfirmed[leg] += 1
     try:
-        while True:
-            if filled_at_ms is None:
-                filled_at_ms = await _filled_at_ms(desk, last)
-            is_shown = partial(_is_shown, desk, last.leg, filled_at_ms, may_be_flat=may_be_flat)
+        await desk.wait_until(lambda: desk.read_at is not None, math.inf)
+        while not is_shown():
+            filled_at_ms = filled_at_ms or await _filled_at_ms(desk, last)
             if await desk.wait_until(is_shown, min(wait_s, max(0.0, believed_at - trio.current_time()))):
                 return
             asked_at = trio.current_time()
-            if await _read(desk, last.leg.symbol) and asked_at >= believed_at:
+            if await _read(desk, leg.symbol) and asked_at >= believed_at:
                 return
             wait_s *= 2
     finally:
-        desk.unconfirmed[last.leg] -= 1
+        desk.unconfirmed[leg] -= 1
 
 
 async def _filled_at_ms(desk: FollowerDesk, order: OrderRecord) -> int | None:
@@ -60,13 +72,6 @@ async def _filled_at_ms(desk: FollowerDesk, order: OrderRecord) -> int | None:
     except ExchangeError:
         return None
     return None if found is None else found.venue_time_ms
-
-
-def _is_shown(desk: FollowerDesk, leg: Leg, filled_at_ms: int | None, *, may_be_flat: bool) -> bool:
-    row = desk.view.positions.get(leg)
-    if row is not None and filled_at_ms is not None and row.venue_time_ms >= filled_at_ms:
-        return True
-    return desk.read_at is not None and not desk.view.size(leg) and may_be_flat
 
 
 async def _read(desk: FollowerDesk, symbol: str) -> bool:

@@ -39,7 +39,8 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
     )
     for order in await _settle_all(desk, _orders_that_may_exist(open_copy), symbol):
         record.keep(order)
-    await confirm_fills(desk, sorted(record.orders, key=lambda order: (order.attempt, order.part)))
+    orders = sorted(record.orders, key=lambda order: (order.attempt, order.part))
+    await confirm_fills(desk, orders, left={})
     _note_fills(desk, record, goals=_goals(desk, open_copy, symbol))
     return record
 
