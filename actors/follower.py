@@ -120,8 +120,8 @@ class Follower(TrioActor):
         """Let what is in flight settle, 30 s at most; the rest is found again at the next start."""
         self._begin_drain()
         with trio.move_on_after(DRAIN_S):
-            while self._lanes.all():
-                await self._desk.wait_until(lambda: not self._lanes.all(), 1.0)
+            while self._lanes.in_flight():
+                await self._desk.wait_until(lambda: not self._lanes.in_flight(), 1.0)
 
     def ready_for(self, message: object) -> bool:
         """Leave a change in the mailbox, where newer ones replace it, until its symbol is free."""

@@ -26,6 +26,8 @@ class Lane:
     only_full_closes: bool = False
     for_operator: bool = False
     """It closes a leg that an operator wants closed; no change of the master does."""
+    only_looks: bool = False
+    """Nothing is sent in it: whoever stops need not wait for it."""
     newer: MasterChanged | None = None
     """The change that is taken next in this lane."""
     _interrupted: bool = False

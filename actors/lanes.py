@@ -60,6 +60,10 @@ class Lanes:
         """Return every lane, those that give way included."""
         return (*self.running.values(), *self.yielding)
 
+    def in_flight(self) -> bool:
+        """Tell whether something may still come of what was sent, or be sent."""
+        return any(not lane.only_looks for lane in self.all())
+
     def has(self, symbol: str) -> bool:
         """Tell whether a copy of the symbol runs or gives way."""
         return symbol in self.running or any(lane.symbol == symbol for lane in self.yielding)
@@ -112,6 +116,7 @@ class Lanes:
                 changed=self._ports.wake,
                 yielding=True,
                 only_full_closes=any(order.reduce_only for order in orders),
+                only_looks=True,
             )
             self.yielding.append(lane)
             self._ports.nursery().start_soon(self._confirm, lane, orders, left)

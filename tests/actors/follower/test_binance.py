@@ -160,6 +160,22 @@ async def test_a_position_that_a_first_reading_did_not_show_stays_ours(
         assert (leg.owned, leg.position) == (True, "0.1")
 
 
+async def test_a_stop_does_not_wait_for_a_venue_that_tells_no_last_fill(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        await world.kill_engine()
+        world.core("alice").faults.add(FaultKind.ERROR_BEFORE, account="alice", status=503)
+        await world.start_engine()
+        await trio.sleep(3)
+        began = trio.current_time()
+        await world.stop_engine()
+
+        assert trio.current_time() - began < 5
+
+
 async def test_nothing_waits_after_a_start_whose_first_reading_shows_the_last_fill(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
