@@ -38,7 +38,7 @@ PAID_WITHIN_S = 10.0
 """Longer than balances lag behind positions where they are polled."""
 
 
-@attrs.frozen
+@attrs.define
 class Baseline:
     """A symbol's confirmed sizes, and what our own settled orders had moved by then.
 
@@ -246,6 +246,12 @@ class FollowerDesk:
         if not is_moving or symbol not in self._baselines:
             self._baselines[symbol] = Baseline(self.view.sizes_of(symbol), self._moved_of(symbol))
         return self._baselines[symbol]
+
+    def rebase(self, symbol: str) -> None:
+        """Compare orders that are on their way with what is held now: the view lacked an older fill."""
+        baseline = self._baselines.get(symbol)
+        if baseline is not None:
+            baseline.sizes, baseline.moved = self.view.sizes_of(symbol), self._moved_of(symbol)
 
     def moved_by_others(self, symbol: str, baseline: Baseline) -> bool:
         """Tell whether the symbol's position is not where our settled orders took it since ``baseline``."""

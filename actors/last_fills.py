@@ -53,14 +53,17 @@ async def _confirm(desk: FollowerDesk, fills: list[OrderRecord], left: Decimal |
     desk.unconfirmed[leg] += 1
     try:
         await desk.wait_until(lambda: desk.read_at is not None, math.inf)
+        is_hidden = not is_shown()
         while not is_shown():
             filled_at_ms = filled_at_ms or await _filled_at_ms(desk, last)
             if await desk.wait_until(is_shown, min(wait_s, max(0.0, believed_at - trio.current_time()))):
-                return
+                break
             asked_at = trio.current_time()
             if await _read(desk, leg.symbol) and asked_at >= believed_at:
-                return
+                break
             wait_s *= 2
+        if is_hidden:
+            desk.rebase(leg.symbol)
     finally:
         desk.unconfirmed[leg] -= 1
 
