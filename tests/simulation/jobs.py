@@ -28,7 +28,6 @@ class Job:
     """Whether the engine tells people what is wrong, and is judged by what it told."""
     paced: bool = False
     """Whether it keeps the venues' request budgets."""
-
     reads_lag_ms: int | None = None
     """By how much Binance's reads lag; None: by what the seed says."""
 

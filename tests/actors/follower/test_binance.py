@@ -144,7 +144,7 @@ async def test_what_reads_did_not_show_yet_at_a_start_is_reduced_too(
 async def test_a_position_that_a_first_reading_did_not_show_stays_ours(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """It looked closed by other hands, and was foreign from then on: nothing of it was closed again."""
+    """Whether a flat row comes in between is chance: seeds in which one did are kept with the simulation."""
     async with open_world(tmp_path, alice()) as world:
         face(world).states.replicas.lag_ms = face(world).queries.visible_after_ms = 4_500
         await trio.sleep(5)
