@@ -46,6 +46,8 @@ class CopyRecord:
     orders: tuple[OrderRecord, ...] = ()
     moving: dict[Leg, tuple[Decimal, ...]] = attrs.field(factory=dict)
     """The master's sizes, by leg of the follower, that fills of this copy have begun to answer."""
+    opened: dict[Leg, Decimal] = attrs.field(factory=dict)
+    """The master's size that a leg's opening has answered whole: what is missing since, others took (R15)."""
     _decisions: list[Decision] = attrs.field(factory=list)
     _troubles: list[str] = attrs.field(factory=list)
     _holdings: dict[Leg, Holding] = attrs.field(factory=dict)

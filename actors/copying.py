@@ -57,6 +57,7 @@ class Copying:
         self._lane = lane
         self._resumed = resumed is not None
         self._is_answered = False
+        self._is_in_hand = False
         self._unfinished = unfinished
         self.record = resumed or CopyRecord(
             copy_id=make_copy_id(desk.settings.name, message.change.change_id),
@@ -74,9 +75,14 @@ class Copying:
         """Answer the change; raises Interrupted when the copy stays open."""
         if not await self._take_up():
             return
-        for goal in await self._goals():
-            await self._pursue_all(goal)
-        await self.record.finish(self._desk, overtaken=self._unfinished)
+        copy_id, in_hand = self.record.copy_id, self._desk.in_hand
+        in_hand.add(copy_id)
+        try:
+            for goal in await self._goals():
+                await self._pursue_all(goal)
+            await self.record.finish(self._desk, overtaken=self._unfinished)
+        finally:
+            in_hand.discard(copy_id)
 
     def open_records(self) -> tuple[CopyRecord, ...]:
         """Return every record that has no outcome yet, oldest first."""
@@ -86,7 +92,8 @@ class Copying:
         """Claim the change; return whether there is anything to do under it.
 
         A change that has its outcome is looked at again when an older copy of the leg turned out
-        filled after it (R11): that copy then carries what has still to be reduced.
+        filled after it (R11): that copy then carries what has still to be reduced. So it does beside
+        another lane that has the change in hand: what is to be opened is opened there.
 
         An older copy with fills stays open until this one has its outcome: legs that it moved are
         nowhere else remembered, neither here nor after a crash.
@@ -96,6 +103,7 @@ class Copying:
             if not overtaken:
                 return False
             self._is_answered = True
+            self._is_in_hand = self.record.copy_id in self._desk.in_hand
             self.record, overtaken = overtaken[-1], overtaken[:-1]
             self._placing = Placing(self._desk, self._lane, self.record)  # its orders, under its own ids
             self._note_catching_up()
@@ -156,7 +164,6 @@ class Copying:
 
     async def _goals(self) -> tuple[Goal, ...]:
         desk, symbol, message = self._desk, self._lane.symbol, self._message
-        change = message.change
         mode = desk.view.mode(symbol)
         if mode is None:
             mode = await self._read_mode(symbol)
@@ -165,10 +172,16 @@ class Copying:
             goal.begun(
                 moving=self._moving(goal.leg),
                 held=desk.view.size(goal.leg),
-                only_reduces=self._is_answered and not (change.caught_up or goal.grew),
+                only_reduces=self._only_reduces(goal),
             )
             for goal in goals
         )
+
+    def _only_reduces(self, goal: Goal) -> bool:
+        """Tell whether this run opens nothing: the change has its outcome, or its opening was filled."""
+        if self._is_answered:
+            return self._is_in_hand or not (self._message.change.caught_up or goal.grew)
+        return self.record.opened.get(goal.leg) == goal.after
 
     def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
         """Return the master's sizes that fills of unfinished copies have begun to answer."""
@@ -326,7 +339,7 @@ class Copying:
         known = attrs.evolve(self._desk.own(goal.leg), owned=owned, target=left)
         if goal.change.by_operator:  # what of the master was acted on stays as it was
             self._hold(attrs.evolve(known, skipped=None, wanted=None))
-        elif _has_its_outcome(goal, known, reason):
+        elif (self._is_in_hand and goal.withholds) or _has_its_outcome(goal, known, reason):
             self._hold(known)
         else:
             self._hold(

@@ -107,6 +107,8 @@ class FollowerDesk:
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
     undurable: set[str] = attrs.field(factory=set)
     """Copies that were claimed while the ledger was away, and are not in it yet."""
+    in_hand: set[str] = attrs.field(factory=set)
+    """Copies that a lane runs now; one that waits for an order's outcome may be overtaken meanwhile."""
     _claimed: dict[str, None] = attrs.field(factory=dict)
     _moved: dict[Leg, Decimal] = attrs.field(factory=dict)
     _baselines: dict[str, Baseline] = attrs.field(factory=dict)

@@ -1,5 +1,6 @@
 """Whose turn it is: the lanes in which one follower's copies run, one a symbol at a time (R7, R11)."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
@@ -89,17 +90,19 @@ class Lanes:
 
         Their symbols' lanes give way from the start: no opening before the last one is known.
         """
-        for open_copy in open_copies:
+        copies = tuple(open_copies)
+        names = Counter(self._symbol_of(it) for it in copies)
+        for open_copy in copies:
             self._desk.note_claim(open_copy.copy_id)
             lane = Lane(
-                symbol=self._desk.symbols.name(open_copy.change.leg.symbol),
+                symbol=self._symbol_of(open_copy),
                 changed=self._ports.wake,
                 yielding=True,
                 only_full_closes=open_copy.change.change_class.reduces,
                 for_operator=open_copy.change.by_operator,
             )
             self.yielding.append(lane)
-            self._ports.nursery().start_soon(self._recover, lane, open_copy)
+            self._ports.nursery().start_soon(self._recover, lane, open_copy, names[lane.symbol] == 1)
 
     def confirm(self, last_fills: Iterable[OrderRecord]) -> None:
         """Hold openings up until the view shows what was filled just before the start (R2, R11).
@@ -183,10 +186,13 @@ class Lanes:
         finally:
             self._close(lane)
 
-    async def _recover(self, lane: Lane, open_copy: OpenCopy) -> None:
+    def _symbol_of(self, open_copy: OpenCopy) -> str:
+        return self._desk.symbols.name(open_copy.change.leg.symbol)
+
+    async def _recover(self, lane: Lane, open_copy: OpenCopy, is_alone: bool) -> None:
         self._desk.unknown_orders[lane.symbol] += 1
         try:
-            record = await recover_orders(self._desk, open_copy, lane.symbol)
+            record = await recover_orders(self._desk, open_copy, lane.symbol, is_alone=is_alone)
         finally:
             self._desk.unknown_orders[lane.symbol] -= 1
         if record.change.by_operator:

@@ -57,7 +57,7 @@ class Placing:
             return Reason.LEDGER_UNREACHABLE
         self.tries += 1
         for draft, record in zip(drafts, records, strict=True):
-            reason = await self._place(decision.goal, draft, record)
+            reason = await self._place(decision.goal, draft, record, is_last=record is records[-1])
             if reason is not None:
                 return reason
         return None
@@ -133,7 +133,9 @@ class Placing:
         await self._record.keep_locally(self._desk, unplanned)
         return True
 
-    async def _place(self, goal: Goal, draft: OrderDraft, record: OrderRecord) -> Reason | None:
+    async def _place(
+        self, goal: Goal, draft: OrderDraft, record: OrderRecord, *, is_last: bool
+    ) -> Reason | None:
         desk = self._desk
         size_before = desk.view.size(draft.leg)
         baseline = desk.baseline(draft.leg.symbol)
@@ -158,6 +160,8 @@ class Placing:
             return await self._refused(sent.refusal, draft, is_exit=not goal.after)
         settled = await self._settle(draft, sent.record, baseline)
         self._record.keep(settled)
+        if is_last and draft.opens and settled.filled == draft.quantity:
+            self._record.opened[draft.leg] = goal.after
         return await self._settled(goal, draft, settled, size_before)
 
     async def _settle(self, draft: OrderDraft, record: OrderRecord, baseline: Baseline) -> OrderRecord:

@@ -16,7 +16,7 @@ from exchanges.errors import ExchangeError
 from model.amounts import ZERO
 from model.copy import Holding, OrderRecord
 from model.ledger import OpenCopy
-from model.leg import Leg, PositionMode, Side
+from model.leg import HEDGE_LONG, ONE_WAY, Leg, PositionMode, Side
 from model.order import OrderState
 
 RETRY_S_BASE = 0.2
@@ -25,11 +25,13 @@ ASKED_AT_ONCE_MAX = 30
 """Orders of one copy: each costs a request a second until it is known."""
 
 
-async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> CopyRecord:
+async def recover_orders(
+    desk: FollowerDesk, open_copy: OpenCopy, symbol: str, *, is_alone: bool
+) -> CopyRecord:
     """Ask the venue for every order of the copy that may have left; return what is known then.
 
     An order may have been sent at any moment until now, so "not found" is believed only after the
-    life of a request that leaves now (R11).
+    life of a request that leaves now (R11). ``is_alone``: no other copy of the symbol lacks its outcome.
     """
     record = CopyRecord(
         copy_id=open_copy.copy_id,
@@ -41,7 +43,9 @@ async def recover_orders(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -
         record.keep(order)
     orders = sorted(record.orders, key=lambda order: (order.attempt, order.part))
     await confirm_fills(desk, orders, left={})
-    _note_fills(desk, record, goals=_goals(desk, open_copy, symbol))
+    goals = _goals(desk, open_copy, symbol)
+    _note_fills(desk, record, goals=goals)
+    _note_opened(desk, record, goals=goals, is_alone=is_alone)
     return record
 
 
@@ -128,6 +132,29 @@ def _note_fills(desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, D
         record.moving[order.leg] = (goals.get(order.leg, holding.master_size),)
         if desk.view.size(order.leg):
             record.hold(holding)
+
+
+def _note_opened(
+    desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, Decimal], is_alone: bool
+) -> None:
+    """Note the leg that the copy's last try has opened whole: what others took there is not opened again."""
+    newest = max(order.attempt for order in record.orders)
+    last = [order for order in record.orders if order.attempt == newest]
+    if all(order.state is OrderState.FILLED and _opens(desk, order, is_alone=is_alone) for order in last):
+        record.opened.update({order.leg: goals[order.leg] for order in last if order.leg in goals})
+
+
+def _opens(desk: FollowerDesk, order: OrderRecord, *, is_alone: bool) -> bool:
+    """Tell whether an order was one to open.
+
+    Of a claim's first order only the side is known. On a leg without a side of its own it may also have
+    closed the other one: where the last copy left the leg tells, unless another copy moved it since.
+    """
+    if order.reduce_only or order.quantity:
+        return not order.reduce_only
+    if order.leg.position_idx != ONE_WAY:
+        return (order.side is Side.BUY) is (order.leg.position_idx == HEDGE_LONG)
+    return is_alone and desk.own(order.leg).target * order.side.sign >= 0
 
 
 def _own(desk: FollowerDesk, leg: Leg) -> Holding:

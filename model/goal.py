@@ -53,7 +53,12 @@ class Goal:
     @property
     def adds(self) -> bool:
         """Tell whether the master added to its side, seen from any size that the follower may answer."""
-        return not self.only_reduces and any(kind in _ADDS for kind in self._classes())
+        return not self.only_reduces and self._would_add()
+
+    @property
+    def withholds(self) -> bool:
+        """Tell whether there may be something to open that this run must not open."""
+        return self.only_reduces and self._would_add()
 
     @property
     def takes_off(self) -> bool:
@@ -64,6 +69,9 @@ class Goal:
     def is_move(self) -> bool:
         """Tell whether anything changed."""
         return any(kind is not ChangeClass.UNCHANGED for kind in self._classes())
+
+    def _would_add(self) -> bool:
+        return any(kind in _ADDS for kind in self._classes())
 
     def _classes(self) -> tuple[ChangeClass, ...]:
         return self.change_class, *(classify(size, self.after) for size in self.moving)

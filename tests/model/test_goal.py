@@ -54,6 +54,14 @@ def test_where_the_change_has_its_outcome_only_reductions_are_left() -> None:
     assert not goal.adds
 
 
+@pytest.mark.parametrize(("after", "withholds"), [("2", True), ("-1", True), ("1", False), ("0.5", False)])
+def test_a_run_that_only_reduces_withholds_what_there_is_to_open(after: str, withholds: bool) -> None:
+    goal = make_goal("1", after)
+
+    assert goal.begun(moving=(), held=D(1), only_reduces=True).withholds is withholds
+    assert not goal.begun(moving=(), held=D(1)).withholds
+
+
 def test_hedge_legs_of_less_than_one_coin_go_to_their_own_side() -> None:
     long = make_change("0", "0.5", leg=Leg("BTCUSDT", HEDGE_LONG))
     short = make_change("0", "-0.25", leg=Leg("BTCUSDT", HEDGE_SHORT))

@@ -23,6 +23,7 @@ from model.leg import HEDGE_LONG, HEDGE_SHORT
 from model.settings import FollowerMode, SizingMode
 from tests.simulation.ages import Ages
 from tests.simulation.bans import KINDS, MOMENT_S, Bans
+from tests.simulation.openings import Openings
 from tests.simulation.outage import Outage
 from tests.simulation.step import LOTS, SYMBOLS
 from tests.simulation.story import say_arrival
@@ -100,6 +101,7 @@ class Books:
     """When a line of the master's went dead."""
     _bans: Mapping[str, Bans] = attrs.field(init=False)
     _ages: Ages = attrs.field(init=False)
+    _openings: Openings = attrs.field(factory=Openings)
     _reader: sqlite3.Connection | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -266,8 +268,12 @@ class Books:
         self._check_direction(row)
         if not only_reduces(row.intent):
             self._check_opening(row)
-            copy = self._copy_of(_plain(row.client_order_id))
+            ledger_id = _plain(row.client_order_id)
+            copy = self._copy_of(ledger_id)
             if copy is not None:
+                held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
+                if self._openings.note(self._ledger_file(), copy, row, ledger_id=ledger_id, held=held):
+                    self._say(row, "its copy had opened the leg whole before")
                 now_ms, harmed = self.venue.now_ms(), self._unheard.was_harmed
                 self._ages.note(self._ledger_file(), copy, row, now_ms=now_ms, harmed=harmed)
 
