@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import attrs
 
-from actors.events import CopyFinished, TroubleMet
+from actors.events import CopyFinished, HandSeen, TroubleMet
 from actors.follower_desk import FollowerDesk
 from actors.order_life import Sent
 from model.amounts import ZERO, format_decimal
@@ -30,6 +30,16 @@ TROUBLES_MAX = 20
 DECISIONS_MAX = 20
 
 
+@attrs.frozen
+class Opened:
+    """What an opening that filled whole has answered, and where it has led."""
+
+    answers: Decimal
+    """The master's size."""
+    size: Decimal
+    """The follower's then, by our own orders."""
+
+
 @attrs.define(kw_only=True)
 class CopyRecord:
     """One copy's orders, decisions, troubles and times (wall-clock ms)."""
@@ -46,8 +56,8 @@ class CopyRecord:
     orders: tuple[OrderRecord, ...] = ()
     moving: dict[Leg, tuple[Decimal, ...]] = attrs.field(factory=dict)
     """The master's sizes, by leg of the follower, that fills of this copy have begun to answer."""
-    opened: dict[Leg, Decimal] = attrs.field(factory=dict)
-    """The master's size that a leg's opening has answered whole: what is missing since, others took (R15)."""
+    opened: dict[Leg, Opened] = attrs.field(factory=dict)
+    """Openings that filled whole, by leg of the follower: what is missing there since, others took (R15)."""
     _decisions: list[Decision] = attrs.field(factory=list)
     _troubles: list[str] = attrs.field(factory=list)
     _holdings: dict[Leg, Holding] = attrs.field(factory=dict)
@@ -94,6 +104,19 @@ class CopyRecord:
     def last_trouble(self) -> str:
         """What went wrong last, blank where nothing did."""
         return self._troubles[-1] if self._troubles else ""
+
+    def saw_hand(self, desk: FollowerDesk, leg: Leg, *, expected: Decimal, size: Decimal) -> None:
+        """Tell that somebody else moved a leg while the copy was at work on it."""
+        self.trouble(f"{leg}: {size} held where our orders lead to {expected}")
+        desk.bus.publish(
+            HandSeen(
+                follower=self.follower,
+                symbol=leg.symbol,
+                position_idx=leg.position_idx,
+                expected=format_decimal(expected),
+                size=format_decimal(size),
+            )
+        )
 
     def left(self, reason: Reason | None) -> None:
         """Note why a leg was left as it is; the first reason that matters is the copy's."""

@@ -181,7 +181,8 @@ class Copying:
         """Tell whether this run opens nothing: the change has its outcome, or its opening was filled."""
         if self._is_answered:
             return self._is_in_hand or not (self._message.change.caught_up or goal.grew)
-        return self.record.opened.get(goal.leg) == goal.after
+        opened = self.record.opened.get(goal.leg)
+        return opened is not None and opened.answers == goal.after
 
     def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
         """Return the master's sizes that fills of unfinished copies have begun to answer."""
@@ -333,6 +334,9 @@ class Copying:
     def _leave(self, goal: Goal, situation: Situation, left: Decimal, reason: Reason | None) -> None:
         """Note how the leg was left: the next change is judged by what was acted on."""
         repair = self._message.repair
+        opened = self.record.opened.get(goal.leg)
+        if opened is not None and goal.withholds and not left:
+            self.record.saw_hand(self._desk, goal.leg, expected=opened.size, size=left)
         self.record.left(reason)
         held = bool(self._desk.view.size(goal.leg) or self._desk.unconfirmed[goal.leg])
         owned = held and self._desk.owns(goal.leg)

@@ -5,14 +5,13 @@ from decimal import Decimal
 import attrs
 import trio
 
-from actors.copy_record import CopyRecord
+from actors.copy_record import CopyRecord, Opened
 from actors.copy_situation import read_state
-from actors.events import HandSeen
 from actors.follower_desk import Baseline, FollowerDesk
 from actors.lane import Interrupted, Lane
 from actors.order_life import send, settle
 from exchanges.errors import ExchangeError, Refusal, RequestRejected
-from model.amounts import ZERO, format_decimal
+from model.amounts import ZERO
 from model.copy import OrderRecord
 from model.follower import Decision, Goal, Situation
 from model.ledger import LedgerTakenOver, LedgerUnreachable
@@ -161,7 +160,8 @@ class Placing:
         settled = await self._settle(draft, sent.record, baseline)
         self._record.keep(settled)
         if is_last and draft.opens and settled.filled == draft.quantity:
-            self._record.opened[draft.leg] = goal.after
+            size = size_before + draft.side.sign * settled.filled
+            self._record.opened[draft.leg] = Opened(goal.after, size)
         return await self._settled(goal, draft, settled, size_before)
 
     async def _settle(self, draft: OrderDraft, record: OrderRecord, baseline: Baseline) -> OrderRecord:
@@ -272,16 +272,7 @@ class Placing:
         size = desk.view.size(leg)
         if size in (before, expected) or self._lane.yielding or desk.unknown_orders[leg.symbol]:
             return
-        self._record.trouble(f"{leg}: {size} held where our orders lead to {expected}")
-        desk.bus.publish(
-            HandSeen(
-                follower=desk.settings.name,
-                symbol=leg.symbol,
-                position_idx=leg.position_idx,
-                expected=format_decimal(expected),
-                size=format_decimal(size),
-            )
-        )
+        self._record.saw_hand(desk, leg, expected=expected, size=size)
 
     def _own(self, leg: Leg) -> None:
         """Hold the leg as ours, at once: what is opened there is (R14)."""

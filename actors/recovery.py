@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 import trio
 
-from actors.copy_record import CopyRecord
+from actors.copy_record import CopyRecord, Opened
 from actors.copy_situation import goals_for
 from actors.follower_desk import FollowerDesk
 from actors.last_fills import confirm_fills
@@ -141,7 +141,9 @@ def _note_opened(
     newest = max(order.attempt for order in record.orders)
     last = [order for order in record.orders if order.attempt == newest]
     if all(order.state is OrderState.FILLED and _opens(desk, order, is_alone=is_alone) for order in last):
-        record.opened.update({order.leg: goals[order.leg] for order in last if order.leg in goals})
+        for leg in {order.leg for order in last} & goals.keys():
+            moved = sum((it.side.sign * it.filled for it in record.orders if it.leg == leg), ZERO)
+            record.opened[leg] = Opened(goals[leg], desk.own(leg).target + moved)
 
 
 def _opens(desk: FollowerDesk, order: OrderRecord, *, is_alone: bool) -> bool:

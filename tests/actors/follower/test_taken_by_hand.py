@@ -7,6 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.events import HandSeen
 from exchanges.sandbox import FaultKind
 from model.copy import CopyState
 from tests.world import Cast, World, fixed_ratio, open_world
@@ -23,6 +24,13 @@ def ordered(world: World) -> list[tuple[str, Decimal]]:
     return [(row.intent.side.value, row.intent.quantity) for row in rows if row.intent.client_order_id]
 
 
+def lose_the_word_of_it(world: World) -> None:
+    """Let neither the next order's answer nor any frame arrive for now."""
+    core, endpoint = world.core("alice"), world.house("alice").order_endpoint
+    core.faults.add(FaultKind.DELAY_ANSWER, account="alice", endpoint=endpoint, seconds=3.0, count=1)
+    core.faults.add(FaultKind.DROP_FRAME, account="alice", count=10)
+
+
 def by_hand(world: World, quantity: str) -> None:
     world.core("alice").trade("alice", world.house("alice").own_symbol("BTCUSDT"), D(quantity))
 
@@ -32,7 +40,7 @@ async def test_an_opening_that_filled_before_a_kill_is_not_made_again(
     tmp_path: Path, autojump_clock: MockClock, venue: str, master: str
 ) -> None:
     async with open_world(tmp_path, Cast(venue=venue)) as world:
-        world.core("alice").faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=3.0, count=1)
+        lose_the_word_of_it(world)
         world.trade("BTCUSDT", master)
         await until_ordered(world)
         await world.kill_engine()
@@ -41,7 +49,9 @@ async def test_an_opening_that_filled_before_a_kill_is_not_made_again(
         await world.ready()
         await world.settled()
         (copy,) = world.copies("alice")
+        (hand,) = world.seen(HandSeen)
         assert copy.state is CopyState.APPLIED
+        assert (hand.expected, hand.size) == (master, "0")
         assert len(ordered(world)) == 1
         await trio.sleep(300)  # audits
 
@@ -98,11 +108,7 @@ async def test_a_net_that_was_killed_half_way_to_its_other_side_is_gone_on_with(
     async with open_world(tmp_path, Cast(venue=venue), master_hedges=["BTCUSDT"]) as world:
         world.trade("BTCUSDT", "-0.2", position_idx=2)
         await world.settled()
-        endpoint = world.house("alice").order_endpoint
-        world.core("alice").faults.add(
-            FaultKind.DELAY_ANSWER, account="alice", endpoint=endpoint, seconds=3.0, count=1
-        )
-        world.core("alice").faults.add(FaultKind.DROP_FRAME, account="alice")
+        lose_the_word_of_it(world)
         world.trade("BTCUSDT", "0.5", position_idx=1)
         await world.until(lambda: world.size("alice") == 0)
         await world.kill_engine()
@@ -163,7 +169,7 @@ async def test_the_masters_next_change_opens_what_its_owner_had_closed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with open_world(tmp_path, Cast(settings={"sizing": fixed_ratio("1")})) as world:
-        world.core("alice").faults.add(FaultKind.DELAY_ANSWER, account="alice", seconds=3.0, count=1)
+        lose_the_word_of_it(world)
         world.trade("BTCUSDT", "0.2")
         await until_ordered(world)
         await world.kill_engine()
