@@ -210,26 +210,39 @@ class Copying:
             return self._desk.view.mode(symbol) or PositionMode.ONE_WAY
 
     async def _pursue_all(self, goal: Goal) -> None:
-        """Pursue a leg; once more if the view lacked a fill when it began, and more is held than was left.
-
-        An opening waits for such a fill; what closes does not.
-        """
+        """Pursue a leg; one that the master has left, once more if the view lacked a fill when that began."""
         desk, leg = self._desk, goal.leg
-        is_hidden = bool(desk.unconfirmed[leg]) and not goal.adds
+        is_hidden = bool(desk.unconfirmed[leg]) and not goal.after
         await self._pursue(goal)
         if not is_hidden:
             return
-        while desk.unconfirmed[leg]:
-            if desk.stopping:
-                raise Interrupted
-            await self._pause(HIDDEN_RETRY_S)
+        await self._until_shown(leg)
         if desk.view.size(leg) != desk.holdings[leg].target:
             await self._pursue(goal)
+
+    async def _once_shown(self, goal: Goal) -> Goal:
+        """Hold up what takes off a part until the view shows every fill: it is a part of what is held.
+
+        An opening is held up by its gates; what closes all is not.
+        """
+        desk, leg = self._desk, goal.leg
+        if not (goal.after and goal.takes_off and desk.unconfirmed[leg]):
+            return goal
+        await self._until_shown(leg)
+        return goal if self._placing.tries else attrs.evolve(goal, held=desk.view.size(leg))
+
+    async def _until_shown(self, leg: Leg) -> None:
+        """Wait until the view shows what orders of ours have filled; raises Interrupted."""
+        while self._desk.unconfirmed[leg]:
+            if self._desk.stopping:
+                raise Interrupted
+            await self._pause(HIDDEN_RETRY_S)
 
     async def _pursue(self, goal: Goal) -> None:
         """Send what brings one leg to its goal, until it is there or must not go there."""
         wait_s = RETRY_S_BASE
         while True:
+            goal = await self._once_shown(goal)
             situation = await self._observe(goal)
             if goal.adds and trio.current_time() - self._mail_at > READ_S_LONG:
                 # A dead line may have taken half a minute, here or before: newer changes first.

@@ -141,6 +141,36 @@ async def test_what_reads_did_not_show_yet_at_a_start_is_reduced_too(
         assert (last_copy.state, last_copy.reason) == (CopyState.APPLIED, None)
 
 
+@pytest.mark.parametrize(
+    ("lost", "after_s", "lag_ms"),
+    [
+        (FaultKind.ERROR_AFTER, 1.0, 1_500),
+        (FaultKind.ERROR_AFTER, 3.0, 4_500),
+        (FaultKind.LOSE_ANSWER, 16.5, 4_500),
+    ],
+)
+async def test_a_partial_close_waits_for_what_reads_do_not_show_yet(
+    tmp_path: Path, autojump_clock: MockClock, lost: FaultKind, after_s: float, lag_ms: int
+) -> None:
+    """Sized from 0.1 held it left 0.25 of 0.3; the look after it saw the old 0.3, and closed everything."""
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(60)
+        face(world).states.replicas.lag_ms = lag_ms
+        await trio.sleep(5)
+        faults = world.core("alice").faults
+        faults.add(lost, account="alice", endpoint="order.place", status=503, count=1)
+        faults.add(FaultKind.DROP_FRAME, account="alice")
+        world.trade("BTCUSDT", "0.2")
+        await trio.sleep(after_s)
+        world.trade("BTCUSDT", "-0.25")
+        await world.settled(timeout_s=120)
+        sizes = [row.intent.quantity for row in world.core("alice").ledger.of("alice")]
+
+    assert world.size("alice") == D("0.05")
+    assert sizes == [D("0.1"), D("0.2"), D("0.25")]
+
+
 async def test_a_position_that_a_first_reading_did_not_show_stays_ours(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
