@@ -196,6 +196,9 @@ class Books:
         return (name, self._names[own_symbol]) in self.foreign
 
     def _heard(self, event: VenueEvent) -> None:
+        if isinstance(event, PositionChanged) and event.account.name == MASTER:
+            for leg in event.positions:
+                self._openings.master_moved(leg.symbol)
         if isinstance(event, PositionChanged | PriceChanged | WalletChanged):
             self._note_peaks()
             self._note()
@@ -271,8 +274,8 @@ class Books:
             ledger_id = _plain(row.client_order_id)
             copy = self._copy_of(ledger_id)
             if copy is not None:
-                held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
-                if self._openings.note(self._ledger_file(), copy, row, ledger_id=ledger_id, held=held):
+                symbol = self._names[row.intent.symbol]
+                if self._openings.note(self._ledger_file(), copy, row, ledger_id=ledger_id, symbol=symbol):
                     self._say(row, "its copy had opened the leg whole before")
                 now_ms, harmed = self.venue.now_ms(), self._unheard.was_harmed
                 self._ages.note(self._ledger_file(), copy, row, now_ms=now_ms, harmed=harmed)
