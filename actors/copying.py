@@ -348,7 +348,7 @@ class Copying:
         """Note how the leg was left: the next change is judged by what was acted on."""
         repair = self._message.repair
         opened = self.record.opened.get(goal.leg)
-        if opened is not None and goal.withholds and not left:
+        if opened is not None and goal.withholds and left != opened.size:
             self.record.saw_hand(self._desk, goal.leg, expected=opened.size, size=left)
         self.record.left(reason)
         held = bool(self._desk.view.size(goal.leg) or self._desk.unconfirmed[goal.leg])

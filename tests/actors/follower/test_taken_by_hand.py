@@ -35,28 +35,29 @@ def by_hand(world: World, quantity: str) -> None:
     world.core("alice").trade("alice", world.house("alice").own_symbol("BTCUSDT"), D(quantity))
 
 
-@pytest.mark.parametrize("master", ["0.2", "-0.2"])
+@pytest.mark.parametrize(("master", "taken"), [("0.2", "-0.2"), ("-0.2", "0.2"), ("0.2", "-0.08")])
 async def test_an_opening_that_filled_before_a_kill_is_not_made_again(
-    tmp_path: Path, autojump_clock: MockClock, venue: str, master: str
+    tmp_path: Path, autojump_clock: MockClock, venue: str, master: str, taken: str
 ) -> None:
+    left = D(master) + D(taken)
     async with open_world(tmp_path, Cast(venue=venue)) as world:
         lose_the_word_of_it(world)
         world.trade("BTCUSDT", master)
         await until_ordered(world)
         await world.kill_engine()
-        by_hand(world, str(-D(master)))
+        by_hand(world, taken)
         await world.start_engine()
         await world.ready()
         await world.settled()
         (copy,) = world.copies("alice")
         (hand,) = world.seen(HandSeen)
         assert copy.state is CopyState.APPLIED
-        assert (hand.expected, hand.size) == (master, "0")
+        assert (hand.expected, D(hand.size)) == (master, left)
         assert len(ordered(world)) == 1
         await trio.sleep(300)  # audits
 
         assert len(ordered(world)) == 1
-        assert world.size("alice") == 0
+        assert world.size("alice") == left
 
 
 async def test_an_opening_whose_answer_was_lost_is_not_made_again(
