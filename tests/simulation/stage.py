@@ -15,6 +15,7 @@ from exchanges.sandbox.refusals import Refused
 from model.amounts import floor_to_step
 from model.ledger import LedgerUnreachable
 from model.settings import FollowerMode
+from supervision.supervisor import State
 from tests.houses import House
 from tests.simulation.books import Books
 from tests.simulation.hands import SMALL
@@ -157,6 +158,8 @@ class Stage:
                 return
             self._root_crashes.append(trio.current_time())
         with suppress(ActorDeadError, AssertionError, LookupError):
+            if self._world.engine.root.state_of(actor) is State.BACKOFF:
+                return  # it would wait in the mailbox, and strike the next life: even after the healing
             self._world.engine.address(actor).tell(CrashNow("a drill"))
 
     async def _do_kill(self, *, away_s: float) -> None:

@@ -59,7 +59,7 @@ WITH_HANDS = {
         11003642,
         14000436,
     ),
-    "hyperliquid": (7, 8, 5000650, 6000050, 6000088, 9000146, 9600647, 9721892),
+    "hyperliquid": (7, 8, 5000650, 6000050, 6000088, 9000146, 9600647, 9721892, 15000578),
 }
 """The same, with owners, operators, liquidations and new filters."""
 
