@@ -66,7 +66,8 @@ class Drills:
     report: Report = attrs.field(factory=Report)
     trades: int = 0
     _heard: list[tuple[float, object]] = attrs.field(factory=list)
-    _sockets: set[int] = attrs.field(factory=set)
+    _sockets: list[object] = attrs.field(factory=list)
+    """Those before the strike, kept themselves: an address is used again."""
 
     def begin(self) -> None:
         """Give every venue a distance."""
@@ -138,9 +139,12 @@ class Drills:
     def _house_of(self, target: Target) -> House:
         return next(it for it in self.world.houses if it.exchange == target.exchange)
 
-    def _sockets_of(self, target: Target) -> set[int]:
+    def _sockets_of(self, target: Target) -> list[object]:
         server = self._house_of(target).server
-        return {id(it) for it in server.connections(account=target.account, kind=target.socket)}
+        return list(server.connections(account=target.account, kind=target.socket))
+
+    def _has_another_socket(self, target: Target) -> bool:
+        return any(all(it is not old for old in self._sockets) for it in self._sockets_of(target))
 
     def _has_crashed(self, target: Target) -> bool:
         return any(isinstance(it, ActorCrashed) and it.name == target.actor for _, it in self._heard)
@@ -153,7 +157,7 @@ class Drills:
 
     def _is_live(self, target: Target) -> bool:
         if target.account is None:
-            if not self._sockets_of(target) - self._sockets:
+            if not self._has_another_socket(target):
                 return False
             actor = self.world.engine.root._nodes[target.actor]._life._actor  # type: ignore[attr-defined]
             assert isinstance(actor, MarkStream)
