@@ -36,8 +36,8 @@ class Opened:
 
     answers: Decimal
     """The master's size."""
-    size: Decimal
-    """The follower's then, by our own orders."""
+    size: Decimal | None
+    """The follower's then, by our own orders; None: a crash left open what else had moved the leg."""
 
 
 @attrs.define(kw_only=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 import trio
 
-from actors.copy_record import CopyRecord
+from actors.copy_record import CopyRecord, Opened
 from actors.copy_situation import goals_for, read_state, situation_for
 from actors.events import TroubleMet
 from actors.follower_desk import FollowerDesk
@@ -181,8 +181,12 @@ class Copying:
         """Tell whether this run opens nothing: the change has its outcome, or its opening was filled."""
         if self._is_answered:
             return self._is_in_hand or not (self._message.change.caught_up or goal.grew)
-        opened = self.record.opened.get(goal.leg)
-        return opened is not None and opened.answers == goal.after
+        return self._opened_for(goal) is not None
+
+    def _opened_for(self, goal: Goal) -> Opened | None:
+        """Return the opening of this very change that has brought the leg to the goal, if one has."""
+        opened = None if self._is_answered else self.record.opened.get(goal.leg)
+        return opened if opened is not None and opened.answers == goal.after else None
 
     def _moving(self, leg: Leg) -> tuple[Decimal, ...]:
         """Return the master's sizes that fills of unfinished copies have begun to answer."""
@@ -347,8 +351,8 @@ class Copying:
     def _leave(self, goal: Goal, situation: Situation, left: Decimal, reason: Reason | None) -> None:
         """Note how the leg was left: the next change is judged by what was acted on."""
         repair = self._message.repair
-        opened = self.record.opened.get(goal.leg)
-        if opened is not None and goal.withholds and left != opened.size:
+        opened = self._opened_for(goal)
+        if opened is not None and goal.withholds and opened.size not in (None, left):
             self.record.saw_hand(self._desk, goal.leg, expected=opened.size, size=left)
         self.record.left(reason)
         held = bool(self._desk.view.size(goal.leg) or self._desk.unconfirmed[goal.leg])

@@ -143,7 +143,7 @@ def _note_opened(
     if all(order.state is OrderState.FILLED and _opens(desk, order, is_alone=is_alone) for order in last):
         for leg in {order.leg for order in last} & goals.keys():
             moved = sum((it.side.sign * it.filled for it in record.orders if it.leg == leg), ZERO)
-            record.opened[leg] = Opened(goals[leg], desk.own(leg).target + moved)
+            record.opened[leg] = Opened(goals[leg], desk.own(leg).target + moved if is_alone else None)
 
 
 def _opens(desk: FollowerDesk, order: OrderRecord, *, is_alone: bool) -> bool:

@@ -166,6 +166,28 @@ async def test_what_was_in_hand_and_never_came_is_opened_though_an_older_copy_en
         assert not world.sent_twice()
 
 
+async def test_two_copies_of_a_leg_that_a_kill_interrupted_saw_no_hand(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The ledger's leg lacks what the older one had opened; so did what the newer one expected."""
+    async with open_world(tmp_path, Cast(hedge=True)) as world:
+        core, endpoint = world.core("alice"), world.house("alice").order_endpoint
+        core.faults.add(FaultKind.ERROR_AFTER, account="alice", endpoint=endpoint, status=503, count=1)
+        core.faults.add(FaultKind.DROP_FRAME, account="alice", count=20)
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(0.5)
+        world.trade("BTCUSDT", "0.2")
+        core.faults.add(FaultKind.DELAY_ANSWER, account="alice", endpoint=endpoint, seconds=3.0, count=1)
+        await world.until(lambda: len(ordered(world)) == 2)
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert world.size("alice", position_idx=1) == D("0.3")
+        assert not world.seen(HandSeen)
+
+
 async def test_the_masters_next_change_opens_what_its_owner_had_closed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
