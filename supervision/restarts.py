@@ -60,7 +60,10 @@ class QuarantineLimit:
     share: float = 0.10
     period_s: float = 60.0
 
-    def is_exceeded(self, quarantined_at: Iterable[float], now: float, *, members: int) -> bool:
-        """Tell whether more than max(at_least, share of the members) were quarantined in the period."""
-        recent = sum(1 for at in quarantined_at if now - at < self.period_s)
+    def recent(self, quarantined_at: Iterable[float], now: float) -> int:
+        """Return how many of these times, one an account, lie in the period."""
+        return sum(1 for at in quarantined_at if now - at < self.period_s)
+
+    def is_exceeded(self, recent: int, *, members: int) -> bool:
+        """Tell whether so many accounts are more than max(at_least, share of the members)."""
         return recent > max(self.at_least, self.share * members)

@@ -39,7 +39,8 @@ class Group(Node):
         self._ending = trio.Event()
         self._failure: BaseException | None = None
         self._failed_at: tuple[float, ...] = ()
-        self._quarantined_at: list[float] = []
+        self._quarantined_at: dict[str, float] = {}
+        """Children by name, and when each last went into quarantine."""
         self._retry_from_quarantine_at: float | None = None
         self._on_probation = False
         self._is_recovered = True
@@ -84,7 +85,7 @@ class Group(Node):
                 return None
 
     async def _run_children(self) -> BaseException | None:
-        self._failure, self._failed_at, self._quarantined_at = None, (), []
+        self._failure, self._failed_at, self._quarantined_at = None, (), {}
         self._ending = trio.Event()
         for node in self.nodes:
             node.forget_failures()
@@ -202,17 +203,16 @@ class Group(Node):
         self.last_crash, self._crashed_at = error, trio.current_time()
         self.tree.report(events.AccountQuarantined(name=self.name, error=error, retry_s=QUARANTINE_RETRY_S))
         if self.parent is not None:
-            self.parent.note_quarantine()
+            self.parent.note_quarantine(self.name)
 
-    def note_quarantine(self) -> None:
-        """Count a child that went into quarantine; too many at once are a failure of all."""
+    def note_quarantine(self, child: str) -> None:
+        """Count a child that went into quarantine, however often; too many at once are a failure of all."""
         now = trio.current_time()
-        self._quarantined_at.append(now)
+        self._quarantined_at[child] = now
         limit, members = self.spec.quarantine_limit, len(self.nodes)
-        if limit.is_exceeded(self._quarantined_at, now, members=members):
-            self._stop_children(
-                TooManyQuarantined(f"{self.name}: {len(self._quarantined_at)} of {members} were quarantined")
-            )
+        recent = limit.recent(self._quarantined_at.values(), now)
+        if limit.is_exceeded(recent, members=members):
+            self._stop_children(TooManyQuarantined(f"{self.name}: {recent} of {members} were quarantined"))
 
     async def _serve_probation(self) -> None:
         while not (self._is_recovered or self._ending.is_set()):

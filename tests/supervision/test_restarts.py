@@ -55,9 +55,12 @@ def test_more_than_five_and_more_than_a_tenth_quarantined_at_once_is_too_many(
 ) -> None:
     limit = QuarantineLimit()
 
-    assert not limit.is_exceeded([1.0] * allowed, 2.0, members=members)
-    assert limit.is_exceeded([1.0] * (allowed + 1), 2.0, members=members)
-    assert not limit.is_exceeded([1.0] * (allowed + 1), 61.0, members=members)
+    assert not limit.is_exceeded(allowed, members=members)
+    assert limit.is_exceeded(allowed + 1, members=members)
+
+
+def test_a_quarantine_counts_for_a_minute() -> None:
+    assert QuarantineLimit().recent([1.0, 1.1, 60.0], 61.0) == 2
 
 
 class _Jitter(Random):

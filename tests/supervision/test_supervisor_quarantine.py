@@ -279,6 +279,22 @@ async def test_many_quarantined_at_once_escalate(autojump_clock: MockClock, diar
         assert state_of(supervisor, "f0") is State.RUNNING  # a new start for everybody
 
 
+async def test_one_account_quarantined_again_and_again_does_not_escalate(
+    autojump_clock: MockClock, diary: Diary
+) -> None:
+    """The sixth time that an operator had revived it too early restarted everybody."""
+    async with running(tree(diary, "x", "y"), diary) as supervisor:
+        for _ in range(12):
+            for _ in range(5):
+                supervisor.address("x").tell(ValueError("bug"))
+            await trio.sleep(2)
+            await supervisor.restart("x")
+            await settle()
+
+        assert len(diary.of(AccountQuarantined)) == 12
+        assert await supervisor.address("y").ask(1) == ("y", 1, 1)
+
+
 async def test_quarantines_spread_over_time_do_not_escalate(autojump_clock: MockClock, diary: Diary) -> None:
     names = [f"f{number}" for number in range(8)]
 
