@@ -21,7 +21,7 @@ STREAM_INTENSITY = Intensity(max_failures=10, period_s=300.0)
 EDGE_INTENSITY = Intensity(max_failures=10, period_s=60.0)
 DRAIN_S = 30.0
 FALL_S = 0.25
-"""For a follower whose stream has crashed: it is deaf, and what it has in hand its next life finds (R2)."""
+"""For a follower that falls with its stream or the ledger: what it has in hand its next life finds (R2)."""
 
 Make = Callable[[], TrioActor]
 

@@ -34,6 +34,7 @@ class Cohort:
         self._judge = judge
         self._trouble = trouble
         self._stopping = False
+        self._falls = False
         self._change = trio.Event()
         for node in nodes:
             node.changed = self.look
@@ -43,9 +44,9 @@ class Cohort:
         """Look at the nodes again: one of them, or what is wanted of it, has changed."""
         self._change.set()
 
-    def stop(self) -> None:
-        """Stop every node, the last one first."""
-        self._stopping = True
+    def stop(self, *, falls: bool) -> None:
+        """Stop every node, the last one first; ``falls``: as in `Node.stop`."""
+        self._stopping, self._falls = True, falls
         self.look()
 
     def met_trouble(self) -> None:
@@ -62,7 +63,7 @@ class Cohort:
                     if not await self._step(nursery):
                         with trio.move_on_at(self._next_retry_at()):
                             await self._change.wait()
-                await self._stop_all(self.nodes)
+                await self._stop_all(self.nodes, falls=self._falls)
         finally:
             self.is_settled.set()
             self.is_up.set()
@@ -125,7 +126,7 @@ class Cohort:
             if node.state is State.DOWN:
                 self._count(node)  # it failed at the same moment: that is told and counted as well
 
-    async def _stop_all(self, nodes: list[Node], *, falls: bool = False) -> None:
+    async def _stop_all(self, nodes: list[Node], *, falls: bool) -> None:
         self._count_all(nodes)
         for node in reversed(nodes):
             await node.stop(falls=falls)

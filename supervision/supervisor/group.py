@@ -128,13 +128,17 @@ class Group(Node):
 
     def _ask_to_stop(self, *, falls: bool) -> None:
         self._roused.set()
-        self._stop_children()
+        self._stop_children(falls=falls)
 
-    def _stop_children(self, failure: BaseException | None = None) -> None:
+    def _fail(self, failure: BaseException) -> None:
         self._failure = self._failure or failure
+        # Their next lives find what they had in hand; but that of what is quarantined is a minute away.
+        self._stop_children(falls=self.spec.on_exhausted is Exhausted.ESCALATE)
+
+    def _stop_children(self, *, falls: bool) -> None:
         self._ending.set()
         for cohort in self._cohorts:
-            cohort.stop()
+            cohort.stop(falls=falls)
 
     # Failures
 
@@ -145,7 +149,7 @@ class Group(Node):
         node.note_crash(error, expected=expected, traced=is_onlooker or not expected)
         fatal = None if spec is None else first_of(error, spec.fatal)
         if fatal is not None:
-            self._stop_children(error)
+            self._fail(error)
             self.tree.end_now(fatal)
             return False
         if spec is not None and not _is_to_restart(spec, error):
@@ -163,7 +167,7 @@ class Group(Node):
         self._failed_at = intensity.still_counting((*self._failed_at, now), now)
         if not (self._on_probation or intensity.is_exhausted(self._failed_at, now)):
             return False
-        self._stop_children(error)
+        self._fail(error)
         return True
 
     def _tell_exhausted(self, failure: BaseException, *, quarantined: bool) -> None:
@@ -212,7 +216,7 @@ class Group(Node):
         limit, members = self.spec.quarantine_limit, len(self.nodes)
         recent = limit.recent(self._quarantined_at.values(), now)
         if limit.is_exceeded(recent, members=members):
-            self._stop_children(TooManyQuarantined(f"{self.name}: {recent} of {members} were quarantined"))
+            self._fail(TooManyQuarantined(f"{self.name}: {recent} of {members} were quarantined"))
 
     async def _serve_probation(self) -> None:
         while not (self._is_recovered or self._ending.is_set()):
@@ -264,7 +268,7 @@ class Group(Node):
         """Stop a child within its grace and forget it."""
         self.check_dynamic()
         for cohort in [cohort for cohort in self._cohorts if node in cohort.nodes]:
-            cohort.stop()
+            cohort.stop(falls=False)
             await cohort.is_over.wait()
             if cohort in self._cohorts:
                 self._cohorts.remove(cohort)

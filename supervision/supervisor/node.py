@@ -118,7 +118,7 @@ class Node(abc.ABC):
         """End the life in hand, if there is one, and wait for that.
 
         Args:
-            falls: one before it has crashed and waits; it is started again right after.
+            falls: another one has crashed and waits; both are started again right after.
         """
         if self.state in (State.STARTING, State.RUNNING):
             self.state = State.STOPPING

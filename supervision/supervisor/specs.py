@@ -59,7 +59,7 @@ class ChildSpec:
     shutdown_s: float = SHUTDOWN_S
     """For the message in hand and on_stop; then it is cancelled. 0 cancels at once."""
     fall_s: float | None = None
-    """The same where it only falls with one before it, which waits for that; None: ``shutdown_s``."""
+    """The same where it only falls with another one, which waits for that; None: ``shutdown_s``."""
 
     @property
     def expects_anything(self) -> bool:

@@ -91,3 +91,27 @@ async def test_a_crashed_stream_does_not_wait_for_its_followers_order(
         await world.until(lambda: world.size("alice") == 0, timeout_s=15.0)
         await world.settled()
         assert not world.sent_twice()
+
+
+async def test_a_crashed_ledger_keeper_does_not_wait_for_one_followers_order(
+    tmp_path: Path, autojump_clock: Clock
+) -> None:
+    """Everybody falls with it, and nobody could leave a position until the slowest had settled: 30 s."""
+    async with open_world(tmp_path, Cast(), Cast(name="bob")) as world:
+        house = world.house("alice")
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        house.core.faults.add(
+            FaultKind.DELAY_ANSWER, account="alice", endpoint=house.order_endpoint, seconds=12.0, count=1
+        )
+        house.core.faults.add(FaultKind.DELAY_FILL, account="alice", seconds=8.0, count=1)
+        world.trade("BTCUSDT", "0.5")
+        await trio.sleep(0.5)
+        world.engine.address("ledger").tell(CrashNow("a drill"))
+        await trio.sleep(0.5)
+        world.close("BTCUSDT")
+
+        await world.until(lambda: world.size("bob") == 0, timeout_s=2.0)
+        await world.until(lambda: world.size("alice") == 0, timeout_s=15.0)
+        await world.settled()
+        assert not world.sent_twice()
