@@ -237,6 +237,19 @@ class Books:
             history.popleft()
         return [ideal for _, ideal in history]
 
+    def note_payment(self, account: str, share: Decimal) -> None:
+        """Note what an owner pays in or takes out, a share of his equity.
+
+        What the master did before may be heard late, and is copied by the equity of then.
+        """
+        if share < 0:
+            self.paid_out.add(account)
+            return
+        for member in self.cast:
+            if member.name == account and member.settings["sizing"].mode is not SizingMode.FIXED_RATIO:
+                for key in [key for key in self._ideals if key[0] == account]:
+                    self._ideals[key] = deque((at, it * (1 + share)) for at, it in self._ideals[key])
+
     def go_deaf(self) -> None:
         """Note that a line of the master's is dead from now on; where it was, it still is."""
         if trio.current_time() > self.deaf_since + DEAF_S:

@@ -203,8 +203,7 @@ class Stage:
 
     async def _do_deposit(self, *, account: str, share: Decimal) -> None:
         core = self._world.core(account)
-        if share < 0:
-            self._books.paid_out.add(account)
+        self._books.note_payment(account, share)
         core.deposit(account, (core.balance(account).equity * share).quantize(Decimal("0.01")))
 
     async def _do_owner(self, *, account: str, how: str, which: int) -> None:

@@ -29,6 +29,9 @@ WARM_EVERY_S = 0.16
 WARM_FILLS = 2
 TRADE_EVERY_S = 2.0
 DROP_EVERY_S = 120.0
+LOSSES, LOSS_EVERY_S = 3, 30.0
+"""As soon as it is warm the whole network is lost so often: then nothing that one lost socket needs for a
+moment, a Hyperliquid account's 2,000 newest fills say, is the most that was ever needed."""
 LOOK_EVERY_S = 5.0
 PAGE_EVERY = 12
 """The metrics are read with every so many looks."""
@@ -94,7 +97,7 @@ async def soak(directory: Path, minutes: float, tell: Callable[[str], None]) -> 
             watch = Watch(engine=engine, pulses=pulses, port=port)
             async with trio.open_nursery() as trading:
                 trading.start_soon(_trade, Storm(town, random.Random(0)), minutes * 60 * WARM_UP_SHARE)
-                trading.start_soon(_drop_sockets, town, random.Random(1))
+                trading.start_soon(_drop_sockets, town, random.Random(1), minutes * 60 * WARM_UP_SHARE)
                 await watch.look_for(minutes * 60, tell)
                 trading.cancel_scope.cancel()
             problems = [] if engine.is_alive else [f"it ended: {engine.last_words()}"]
@@ -114,7 +117,17 @@ async def _trade(storm: Storm, warm_up_s: float) -> None:
         await trio.sleep(TRADE_EVERY_S)
 
 
-async def _drop_sockets(town: Town, chance: random.Random) -> None:
+async def _drop_sockets(town: Town, chance: random.Random, warm_up_s: float) -> None:
+    with trio.move_on_after(warm_up_s):
+        await _drop_some(town, chance)
+    for _ in range(LOSSES):
+        for house in town.houses:
+            house.server.drop_connections()
+        await trio.sleep(LOSS_EVERY_S)
+    await _drop_some(town, chance)
+
+
+async def _drop_some(town: Town, chance: random.Random) -> None:
     names = (MASTER, *(it.name for it in town.residents))
     while True:
         await trio.sleep(DROP_EVERY_S)
