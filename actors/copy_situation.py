@@ -71,10 +71,13 @@ def situation_for(
     )
 
 
-async def read_state(desk: FollowerDesk, leg: Leg, record: CopyRecord) -> bool:
+async def read_state(desk: FollowerDesk, leg: Leg, record: CopyRecord, *, for_exit: bool) -> bool:
     """Read what the view lacks, in parallel (R7 step 2); trouble leaves what is known.
 
-    Returns: whether the account is known as it is now.
+    Args:
+        for_exit: nothing is opened: the position is all that it takes, and all that it waits for (R13).
+
+    Returns: whether what was asked for is known as it is now.
     """
     if leg.symbol not in desk.board.instruments:
         return True
@@ -88,8 +91,8 @@ async def read_state(desk: FollowerDesk, leg: Leg, record: CopyRecord) -> bool:
             record.trouble(str(error))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(read, partial(desk.read_symbol, leg.symbol))
-        if not desk.is_fresh():
+        nursery.start_soon(read, partial(desk.read_symbol, leg.symbol, for_exit=for_exit))
+        if not (for_exit or desk.is_fresh()):
             nursery.start_soon(read, desk.read_account)
     return not failed
 

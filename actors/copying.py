@@ -344,7 +344,7 @@ class Copying:
         desk, leg = self._desk, goal.leg
         fresh = desk.is_fresh() and leg.symbol in desk.view.leverages
         if not fresh:
-            fresh = await read_state(desk, leg, self.record)
+            fresh = await read_state(desk, leg, self.record, for_exit=not goal.adds)
         durable = self.record.undurable_claim is None
         return situation_for(desk, goal, self._message, durable=durable, fresh=fresh)
 

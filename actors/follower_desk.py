@@ -305,9 +305,9 @@ class FollowerDesk:
         if before is None or after is None or before.wallet_balance != after.wallet_balance:
             self.paid_at = trio.current_time()
 
-    async def read_symbol(self, symbol: str) -> None:
+    async def read_symbol(self, symbol: str, *, for_exit: bool = False) -> None:
         """Read every leg of a symbol by REST into the view; raises ExchangeError."""
-        self.take_positions(await self.gateway.positions_of(symbol))
+        self.take_positions(await self.gateway.positions_of(symbol, for_exit=for_exit))
         self.tell_news()
 
     def stream_came_up(self) -> None:

@@ -134,7 +134,7 @@ async def _never_came(
     if baseline is None:
         return True
     try:
-        await desk.read_symbol(record.leg.symbol)
+        await desk.read_symbol(record.leg.symbol, for_exit=record.reduce_only)
     except ExchangeError:
         return False
     return missing_s > MOVED_GRACE_S or not desk.moved_by_others(record.leg.symbol, baseline)

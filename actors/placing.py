@@ -201,7 +201,7 @@ class Placing:
             is_hidden = bool(self._desk.unconfirmed[draft.leg])
             self._desk.unconfirmed[draft.leg] += 1
             try:
-                await self._confirm(draft.leg, size_before, size_before + moved, is_hidden=is_hidden)
+                await self._confirm(draft, size_before, size_before + moved, is_hidden=is_hidden)
             finally:
                 self._desk.unconfirmed[draft.leg] -= 1
             if not is_hidden:
@@ -231,7 +231,7 @@ class Placing:
             return Reason.VENUE_REJECTED if self.shrinks <= SHRINKS_MAX else Reason.MARGIN_INSUFFICIENT
         if refusal in (Refusal.REDUCE_ONLY, Refusal.POSITION_MODE, Refusal.LEVERAGE):
             self._desk.view.leverages.pop(symbol, None)
-            await read_state(self._desk, draft.leg, self._record)
+            await read_state(self._desk, draft.leg, self._record, for_exit=not draft.opens)
             if refusal is Refusal.REDUCE_ONLY and not draft.opens and not self._desk.view.size(draft.leg):
                 return Reason.ALREADY_FLAT
         if refusal is Refusal.MIN_SIZE:
@@ -241,19 +241,21 @@ class Placing:
             return Reason.SYMBOL_NOT_TRADING
         return Reason.VENUE_REJECTED
 
-    async def _confirm(self, leg: Leg, before: Decimal, expected: Decimal, *, is_hidden: bool) -> None:
+    async def _confirm(
+        self, draft: OrderDraft, before: Decimal, expected: Decimal, *, is_hidden: bool
+    ) -> None:
         """Wait until the view shows a fill; read the position when the stream is late.
 
         A read may lag behind the fill as well: one that does not show it is believed only after a while.
         Where others act meanwhile, or ``before`` lacked an older fill, any move from it will do.
         """
-        view = self._desk.view
+        view, leg = self._desk.view, draft.leg
         if await self._desk.wait_until(lambda: view.size(leg) == expected, POSITION_WAIT_S):
             return
         wait_s, believed_at = RETRY_S_BASE, trio.current_time() + READS_LAG_S_MAX
         while True:
             try:
-                await self._desk.read_symbol(leg.symbol)
+                await self._desk.read_symbol(leg.symbol, for_exit=not draft.opens)
                 has_moved = (is_hidden or self._lane.yielding) and view.size(leg) != before
                 if has_moved or trio.current_time() >= believed_at:
                     return

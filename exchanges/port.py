@@ -76,10 +76,13 @@ class AccountGateway(Protocol):
     async def snapshot(self) -> AccountSnapshot:
         """Read positions and wallet by REST, every page."""
 
-    async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
+    async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         """Read every leg of one symbol, flat ones too: tells the mode.
 
         The leverage of a flat leg only where it costs little; else None, and ``set_leverage`` asks.
+
+        Args:
+            for_exit: what takes risk off waits for it: it goes first where budgets are short (R13).
         """
 
     async def find_order(self, leg: Leg, client_order_id: str) -> OrderReport | None:

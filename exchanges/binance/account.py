@@ -118,14 +118,16 @@ class BinanceAccount:
             hedge_symbols=self._catalogue.symbols if config.mode is PositionMode.HEDGE else frozenset(),
         )
 
-    async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
+    async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         """Read every leg of one symbol, flat ones too: tells the mode and the leverage."""
-        await self._config()
+        urgency = Urgency.REDUCE if for_exit else Urgency.OPEN
+        if not for_exit or self._memory.config is None:  # of a position its row tells the mode
+            await self._config(urgency)
         began = trio.current_time()
         asked = (("symbol", symbol),)
         rows, configs = await _both(
-            partial(self._positions, asked, began, Urgency.OPEN),
-            partial(self._symbol_configs, asked, Urgency.OPEN),
+            partial(self._positions, asked, began, urgency),
+            partial(self._symbol_configs, asked, urgency),
         )
         if symbol not in configs:
             raise MalformedMessage(f"no symbolConfig of {symbol}", exchange=EXCHANGE)
@@ -186,13 +188,13 @@ class BinanceAccount:
         """Close every connection of this account but those of running streams: they close themselves."""
         await self._rest.aclose()
 
-    async def _config(self) -> AccountConfig:
+    async def _config(self, urgency: Urgency = Urgency.OPEN) -> AccountConfig:
         """Return the account's settings, read anew when old or in doubt; many that ask share a read."""
         memory = self._memory
         async with self._config_read:
             if memory.config is None or trio.current_time() - memory.config_read_at > CONFIG_TRUSTED_S:
                 read_at = trio.current_time()
-                found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=Urgency.OPEN)
+                found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=urgency)
                 config = parse_account_config(found)
                 memory.take_config(config, read_at=read_at, read_at_ms=self._clock.venue_ms())
                 return config

@@ -26,6 +26,7 @@ from exchanges.bybit.wire import (
 )
 from exchanges.errors import MalformedMessage
 from exchanges.network import Network
+from exchanges.pacing import Urgency
 from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
 from model.amounts import ZERO
@@ -105,9 +106,10 @@ class BybitAccount:
         positions, wallet = await _both(self._open_positions, self._wallet)
         return AccountSnapshot(positions=positions, wallet=wallet)
 
-    async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
+    async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         """Read every leg of one symbol, flat ones too: tells the mode and the leverage."""
-        answer = await self._rest.read(POSITIONS, [LINEAR, ("symbol", symbol)])
+        urgency = Urgency.REDUCE if for_exit else Urgency.READ
+        answer = await self._rest.read(POSITIONS, [LINEAR, ("symbol", symbol)], urgency=urgency)
         found = _each(parse_position, rows_of(answer))
         return tuple(row for row in found if row.leg.symbol == symbol)
 

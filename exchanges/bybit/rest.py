@@ -83,13 +83,18 @@ class BybitRest:
         self._key = key or KeyLimits(shared)
 
     async def read(
-        self, path: str, params: Sequence[tuple[str, str]] = (), *, pool: Pool = Pool.READS
+        self,
+        path: str,
+        params: Sequence[tuple[str, str]] = (),
+        *,
+        pool: Pool = Pool.READS,
+        urgency: Urgency = Urgency.READ,
     ) -> Answer:
         """Ask for something; an answer that is lost on the way is asked for once more.
 
         Raises: ExchangeError's kinds; OutcomeUnknown means only that nothing was read.
         """
-        return await self._read(path, _query(params), pool)
+        return await self._read(path, _query(params), pool, urgency)
 
     async def read_pages(
         self, path: str, params: Sequence[tuple[str, str]], *, pool: Pool = Pool.READS
@@ -99,7 +104,8 @@ class BybitRest:
         pages: list[Answer] = []
         cursor = ""
         while len(pages) < PAGES_MAX:
-            page = await self._read(path, f"{query}&cursor={cursor}" if cursor else query, pool)
+            asked = f"{query}&cursor={cursor}" if cursor else query
+            page = await self._read(path, asked, pool, Urgency.READ)
             pages.append(page)
             following = page.result.get("nextPageCursor") or ""
             if not following or following == cursor or not rows_of(page):
@@ -128,15 +134,15 @@ class BybitRest:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _read(self, path: str, query: str, pool: Pool) -> Answer:
+    async def _read(self, path: str, query: str, pool: Pool, urgency: Urgency) -> Answer:
         try:
-            return await self._get(path, query, pool)
+            return await self._get(path, query, pool, urgency)
         except OutcomeUnknown:
-            return await self._get(path, query, pool)
+            return await self._get(path, query, pool, urgency)
 
-    async def _get(self, path: str, query: str, pool: Pool) -> Answer:
-        await self._key.pass_pool(pool, Urgency.READ)
-        await self._shared.pass_request(Urgency.READ, READ_PATIENCE_S)
+    async def _get(self, path: str, query: str, pool: Pool, urgency: Urgency) -> Answer:
+        await self._key.pass_pool(pool, urgency)
+        await self._shared.pass_request(urgency, READ_PATIENCE_S)
         target = f"{path}?{query}" if query else path
         answer = await self._http.send("GET", target, headers=self._headers(query, READ_WINDOW_MS))
         return self._judge(answer, pool, Asked.READ)

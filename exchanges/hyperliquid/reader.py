@@ -131,12 +131,12 @@ class AccountReader:
         known = self._settings.get(symbol)
         return None if known is None else known[0].is_cross
 
-    async def rows_of(self, symbol: str) -> tuple[PositionReport, ...]:
+    async def rows_of(self, symbol: str, urgency: Urgency) -> tuple[PositionReport, ...]:
         """Read the one leg of a symbol, flat or not; raises ExchangeError's kinds.
 
         The leverage of a flat one costs ten times as much as all positions: only who sets it asks.
         """
-        state = await self.read_state(Urgency.OPEN)
+        state = await self.read_state(urgency)
         row = state.positions.get(symbol)
         if row is not None:
             return (row,)

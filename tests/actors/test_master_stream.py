@@ -74,7 +74,7 @@ class Gateway:
         await self._answer()
         return AccountSnapshot(positions=self.rows, wallet=WALLET)
 
-    async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
+    async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         self.asked.append(symbol)
         await self._answer()
         return self.rows

@@ -7,6 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from exchanges.binance.limits import OPEN_SHARE
 from exchanges.bybit.limits import KeyLimits, Pool
 from exchanges.sandbox.binance.budgets import ORDERS_MAX
 from exchanges.sandbox.bybit.budgets import LIMITS
@@ -70,6 +71,40 @@ async def test_an_exit_leaves_before_openings_that_wait_for_the_same_budget(
         assert xrp[0] < told_at + 0.1  # of what is kept for exits
         assert len(eth) + len(sol) < 2 or max(*eth, *sol) > told_at + 0.1  # an opening did wait
         assert btc[0] < min(sol, default=trio.current_time())
+
+
+@pytest.mark.parametrize("venue", ["binance", "hyperliquid"])
+async def test_an_exit_of_an_account_that_has_to_be_read_does_not_wait_for_openings(
+    venue: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """What it read had the turn of an opening's: half a minute late where a lost network had cost much."""
+    async with open_world(tmp_path, Cast(venue=venue, equity="100000"), paced=True) as world:
+        for symbol, quantity in (("BTCUSDT", "0.2"), ("XRPUSDT", "4000")):
+            world.trade(symbol, quantity)
+            await trio.sleep(TURN_S)
+        await world.settled()
+        _leave_only_what_is_kept_for_exits(world, venue)
+        world.house("alice").server.drop_connections(account="alice", kind="private")
+        await trio.sleep(0.1)
+        told_at = trio.current_time()
+        world.trade("ETHUSDT", "2")
+        world.trade("XRPUSDT", "-2000", reduce_only=True)
+        world.close("BTCUSDT")
+        await world.until(lambda: world.size("alice", "BTCUSDT") == 0, timeout_s=1.0)
+        await world.until(lambda: world.size("alice", "XRPUSDT") == 2000, timeout_s=1.0)
+
+        assert world.size("alice", "ETHUSDT") == 0
+        assert trio.current_time() < told_at + 1.0
+
+
+def _leave_only_what_is_kept_for_exits(world: World, venue: str) -> None:
+    limits: Any = world.engine.parts.venues[venue]
+    if venue == "binance":
+        weight = limits._shared.weight
+        weight.charge(weight.limit * OPEN_SHARE // 100 - weight.used)
+    else:
+        bucket = limits._limits._weight.bucket
+        bucket.take(trio.current_time(), bucket._level - 30)
 
 
 async def _until_the_budget_is_nearly_spent(world: World, venue: str) -> None:

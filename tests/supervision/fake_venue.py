@@ -148,7 +148,7 @@ class FakeAccount:
         held = tuple(row for row in self.rows.values() if row.size)
         return AccountSnapshot(positions=held, wallet=wallet, hedge_symbols=frozenset())
 
-    async def positions_of(self, symbol: str) -> tuple[PositionReport, ...]:
+    async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         await self.venue.reached()
         flat = PositionReport(
             leg=Leg(symbol),
