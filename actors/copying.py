@@ -70,6 +70,7 @@ class Copying:
         self._waits = 0
         self._mail_at = -math.inf if message.change.caught_up else trio.current_time()
         """When a newer change could have overtaken this one last: what is found at a start comes together."""
+        self._line_life = desk.master.life
 
     async def run(self) -> None:
         """Answer the change; raises Interrupted when the copy stays open."""
@@ -248,7 +249,7 @@ class Copying:
         while True:
             goal = await self._once_shown(goal)
             situation = await self._observe(goal)
-            if goal.adds and trio.current_time() - self._mail_at > READ_S_LONG:
+            if goal.adds and self._may_be_overtaken(self._mail_at):
                 # A dead line may have taken half a minute, here or before: newer changes first.
                 await self._pause(MAIL_S)
                 situation = await self._observe(goal)
@@ -266,8 +267,8 @@ class Copying:
             if decision.drafts:
                 asked_at = trio.current_time()
                 reason = await self._placing.set_leverage(decision)
-                if reason is None and trio.current_time() - asked_at > READ_S_LONG:
-                    continue  # it has grown older meanwhile, and newer changes may have come
+                if reason is None and self._may_be_overtaken(asked_at):
+                    continue  # it has grown older meanwhile
                 if reason is None:
                     reason = await self._placing.place(decision, situation)
                 if decision.again and reason in (None, Reason.ALREADY_FLAT):
@@ -301,7 +302,11 @@ class Copying:
 
     async def _pause(self, seconds: float) -> None:
         await self._lane.pause(seconds)
-        self._mail_at = trio.current_time()
+        self._mail_at, self._line_life = trio.current_time(), self._desk.master.life
+
+    def _may_be_overtaken(self, since: float) -> bool:
+        """Tell whether newer changes may have come: it took long, or the master's line came up meanwhile."""
+        return trio.current_time() - since > READ_S_LONG or self._line_life != self._desk.master.life
 
     def _leave_done(self, goal: Goal, decision: Decision) -> None:
         """Note a leg whose orders are done; one that was shrunk to the margin is where it is (R10)."""

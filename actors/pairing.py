@@ -90,7 +90,7 @@ class Pairing(TrioActor):
         self._rearmed = trio.Event()
         self._armed_for: float | None = None
         self._due_sent = False
-        ports.line.is_live = False
+        ports.line.note(is_live=False)
 
     async def on_start(self) -> None:
         """Load the last change of every leg: a snapshot is compared with what was acted on.
@@ -123,7 +123,7 @@ class Pairing(TrioActor):
         self._tell_held_back()
         for change in changes:
             self._tell_change(change, received_at)
-        self._ports.line.is_live = self.reconciled
+        self._ports.line.note(is_live=self.reconciled)
         if self._waiting and self.reconciled and not self._is_telling:
             self._is_telling = True
             self.nursery.start_soon(self._tell_those_who_wait)

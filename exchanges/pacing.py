@@ -36,10 +36,12 @@ class Urgency(IntEnum):
     """Who goes first: what takes risk off never waits for what puts it on (R13)."""
 
     REDUCE = 0
-    OPEN = 1
-    VIEW = 2
+    EXIT_READ = 1
+    """What an exit has to know first; a venue that has stopped all but exits has stopped it too."""
+    OPEN = 2
+    VIEW = 3
     """What a follower has to know of its account before it copies."""
-    READ = 3
+    READ = 4
 
 
 class Budget:
@@ -64,7 +66,7 @@ class Budget:
         taken = self._taken
         gone = bisect.bisect_right(taken, now - self._period_s)
         del taken[:gone]
-        allowed = self._limit if urgency is Urgency.REDUCE else max(1, self._limit - self._reserve)
+        allowed = self._limit if urgency <= Urgency.EXIT_READ else max(1, self._limit - self._reserve)
         if len(taken) < allowed:
             return 0.0
         return max(0.0, taken[len(taken) - allowed] + self._period_s - now)

@@ -120,7 +120,7 @@ class BinanceAccount:
 
     async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         """Read every leg of one symbol, flat ones too: tells the mode and the leverage."""
-        urgency = Urgency.REDUCE if for_exit else Urgency.OPEN
+        urgency = Urgency.EXIT_READ if for_exit else Urgency.OPEN
         if not for_exit or self._memory.config is None:  # of a position its row tells the mode
             await self._config(urgency)
         began = trio.current_time()

@@ -108,7 +108,7 @@ class BybitAccount:
 
     async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         """Read every leg of one symbol, flat ones too: tells the mode and the leverage."""
-        urgency = Urgency.REDUCE if for_exit else Urgency.READ
+        urgency = Urgency.EXIT_READ if for_exit else Urgency.READ
         answer = await self._rest.read(POSITIONS, [LINEAR, ("symbol", symbol)], urgency=urgency)
         found = _each(parse_position, rows_of(answer))
         return tuple(row for row in found if row.leg.symbol == symbol)

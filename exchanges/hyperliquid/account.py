@@ -110,7 +110,7 @@ class HyperliquidAccount:
 
     async def positions_of(self, symbol: str, *, for_exit: bool = False) -> tuple[PositionReport, ...]:
         """Read the one leg of a symbol, flat or not."""
-        return await self._reader.rows_of(symbol, Urgency.REDUCE if for_exit else Urgency.OPEN)
+        return await self._reader.rows_of(symbol, Urgency.EXIT_READ if for_exit else Urgency.OPEN)
 
     async def find_order(self, leg: Leg, client_order_id: str) -> OrderReport | None:
         """Ask for one order by our id, and for its fills once it has ended. None: "unknownOid"."""

@@ -21,7 +21,13 @@ WEIGHT_BURST = 300.0
 WEIGHT_PER_S = 15.0
 MOMENT_S = 1e-6
 """A shorter wait is none: so little time may not move a clock at all."""
-KEPT_FOR = {Urgency.REDUCE: 0.0, Urgency.OPEN: 40.0, Urgency.VIEW: 80.0, Urgency.READ: 100.0}
+KEPT_FOR = {
+    Urgency.REDUCE: 0.0,
+    Urgency.EXIT_READ: 10.0,
+    Urgency.OPEN: 40.0,
+    Urgency.VIEW: 80.0,
+    Urgency.READ: 100.0,
+}
 """What a request must leave in the bucket for those that are more urgent."""
 
 ACTION_WEIGHT = 1
