@@ -288,7 +288,10 @@ class Books:
             copy = self._copy_of(ledger_id)
             if copy is not None:
                 symbol = self._names[row.intent.symbol]
-                if self._openings.note(self._ledger_file(), copy, row, ledger_id=ledger_id, symbol=symbol):
+                held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
+                if self._openings.note(
+                    self._ledger_file(), copy, row, ledger_id=ledger_id, symbol=symbol, held=held
+                ):
                     self._say(row, "its copy had opened the leg whole before")
                 now_ms, harmed = self.venue.now_ms(), self._unheard.was_harmed
                 self._ages.note(self._ledger_file(), copy, row, now_ms=now_ms, harmed=harmed)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import Counter
+from decimal import Decimal
 
 import attrs
 
@@ -17,6 +18,16 @@ class _Opening:
     row: LedgerRow
     moves: int
     """How often the master had moved on the symbol: a copy may go on by a newer change of his."""
+    held: Decimal
+    """When it arrived; signed."""
+
+    def has_lost_to(self, held: Decimal) -> bool:
+        """Tell whether less is held than when it had filled: else the later one only adds to it.
+
+        A newer change may have been in hand elsewhere already when this one left.
+        """
+        sign = self.row.intent.side.sign
+        return sign * held < sign * self.held + self.row.filled
 
 
 @attrs.define
@@ -31,20 +42,31 @@ class Openings:
         self._moves[symbol] += 1
 
     def note(
-        self, reader: sqlite3.Connection, copy: int, row: LedgerRow, *, ledger_id: str, symbol: str
+        self,
+        reader: sqlite3.Connection,
+        copy: int,
+        row: LedgerRow,
+        *,
+        ledger_id: str,
+        symbol: str,
+        held: Decimal,
     ) -> bool:
-        """Take an opening that arrives; tell whether an earlier try of its copy had opened the leg whole.
+        """Take an opening that arrives; tell whether its copy opens again what was taken off.
 
-        ``symbol``: the master's name of it.
+        Args:
+            symbol: the master's name of it.
+            held: of the leg, signed.
         """
         asked = "SELECT attempt FROM orders WHERE client_order_id = ?"
         found = reader.execute(asked, (ledger_id,)).fetchone()
-        opening = _Opening(0 if found is None else found[0], row, self._moves[symbol])
+        opening = _Opening(0 if found is None else found[0], row, self._moves[symbol], held)
         key = row.account, copy, row.intent.symbol, row.intent.position_idx
         known = self._known.setdefault(key, [])
         newest = max((it.attempt for it in known if it.attempt < opening.attempt), default=None)
         before = [it for it in known if it.attempt == newest]
         known.append(opening)
-        return bool(before) and all(
-            it.row.filled == it.row.intent.quantity and it.moves == opening.moves for it in before
+        return (
+            bool(before)
+            and all(it.row.filled == it.row.intent.quantity and it.moves == opening.moves for it in before)
+            and any(it.has_lost_to(held) for it in before)
         )
