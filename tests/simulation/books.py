@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import trio
 
+from actors.events import MasterChangeSeen
 from exchanges.sandbox import LedgerRow, OrderLedger, Position, SandboxVenue
 from exchanges.sandbox.events import PositionChanged, PriceChanged, VenueEvent, WalletChanged
 from exchanges.sandbox.rules import only_reduces
@@ -290,7 +291,13 @@ class Books:
                 symbol = self._names[row.intent.symbol]
                 held = self.world.account(row.account).size(row.intent.symbol, row.intent.position_idx)
                 if self._openings.note(
-                    self._ledger_file(), copy, row, ledger_id=ledger_id, symbol=symbol, held=held
+                    self._ledger_file(),
+                    copy,
+                    row,
+                    ledger_id=ledger_id,
+                    symbol=symbol,
+                    held=held,
+                    newest=self._newest_change(symbol),
                 ):
                     self._say(row, "its copy had opened the leg whole before")
                 now_ms, harmed = self.venue.now_ms(), self._unheard.was_harmed
@@ -368,6 +375,10 @@ class Books:
         if self._reader is None:
             self._reader = sqlite3.connect(f"file:{self.directory / 'ledger.db'}?mode=ro", uri=True)
         return self._reader
+
+    def _newest_change(self, symbol: str) -> str | None:
+        told = (it.change for it in reversed(self.world.seen(MasterChangeSeen)))
+        return next((it.change_id for it in told if it.leg.symbol == symbol), None)
 
     def _copy_of(self, client_order_id: str) -> int | None:
         asked = (

@@ -22,10 +22,7 @@ class _Opening:
     """When it arrived; signed."""
 
     def has_lost_to(self, held: Decimal) -> bool:
-        """Tell whether less is held than when it had filled: else the later one only adds to it.
-
-        A newer change may have been in hand elsewhere already when this one left.
-        """
+        """Tell whether less is held than when it had filled."""
         sign = self.row.intent.side.sign
         return sign * held < sign * self.held + self.row.filled
 
@@ -50,23 +47,27 @@ class Openings:
         ledger_id: str,
         symbol: str,
         held: Decimal,
+        newest: str | None,
     ) -> bool:
-        """Take an opening that arrives; tell whether its copy opens again what was taken off.
+        """Take an opening that arrives; tell whether an earlier try of its copy had opened the leg whole.
+
+        It may add to that where a newer change was known already when that one left.
 
         Args:
             symbol: the master's name of it.
             held: of the leg, signed.
+            newest: the last change of the symbol that the engine has told of.
         """
         asked = "SELECT attempt FROM orders WHERE client_order_id = ?"
         found = reader.execute(asked, (ledger_id,)).fetchone()
         opening = _Opening(0 if found is None else found[0], row, self._moves[symbol], held)
         key = row.account, copy, row.intent.symbol, row.intent.position_idx
         known = self._known.setdefault(key, [])
-        newest = max((it.attempt for it in known if it.attempt < opening.attempt), default=None)
-        before = [it for it in known if it.attempt == newest]
+        last = max((it.attempt for it in known if it.attempt < opening.attempt), default=None)
+        before = [it for it in known if it.attempt == last]
         known.append(opening)
-        return (
-            bool(before)
-            and all(it.row.filled == it.row.intent.quantity and it.moves == opening.moves for it in before)
-            and any(it.has_lost_to(held) for it in before)
+        was_whole = bool(before) and all(
+            it.row.filled == it.row.intent.quantity and it.moves == opening.moves for it in before
         )
+        (answered,) = reader.execute("SELECT change_id FROM copies WHERE id = ?", (copy,)).fetchone()
+        return was_whole and (answered == newest or any(it.has_lost_to(held) for it in before))
