@@ -15,9 +15,9 @@ from exchanges.errors import RateLimited
 from exchanges.pacing import Budget, Gate, Urgency
 
 WEIGHT_PER_MINUTE = 2_400
-READ_SHARE, OPEN_SHARE = 60, 80
-"""Percent of the weight that background reads, and what copies need, may use; the rest is for
-resolving orders and for reductions."""
+READ_SHARE, OPEN_SHARE, EXIT_READ_SHARE = 60, 80, 95
+"""Percent of the weight that background reads, what copies need, and what exits need may use; the rest is
+for resolving orders."""
 ORDERS_PER_10_S, ORDERS_PER_MINUTE = 300, 1_200
 OPENING_ORDERS_SHARE = 80
 SOCKETS_PER_IP, SOCKETS_RESERVED, SOCKETS_WINDOW_S = 300, 60, 301.0
@@ -97,7 +97,11 @@ class AddressLimits:
 
     def __init__(self, clock: VenueClock, *, paced: bool) -> None:
         self.paced = paced
-        shares = {Urgency.READ: READ_SHARE, Urgency.OPEN: OPEN_SHARE}
+        shares = {
+            Urgency.READ: READ_SHARE,
+            Urgency.OPEN: OPEN_SHARE,
+            Urgency.EXIT_READ: EXIT_READ_SHARE,
+        }
         self.weight = Window(WEIGHT_PER_MINUTE, MINUTE_MS, shares, clock)
         self._requests = Gate(self.weight)
         self._sockets = Gate(Budget(SOCKETS_PER_IP, SOCKETS_WINDOW_S, reserve=SOCKETS_RESERVED))

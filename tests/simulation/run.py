@@ -185,9 +185,7 @@ class Run:
         if any(step.act == "deposit" for step in self.schedule.steps):
             await trio.sleep(SNAPSHOT_S)  # its frame may have been lost: a reading shows it (R21)
         if self.books.touched and self.schedule.paced and self.schedule.venue == "hyperliquid":
-            await trio.sleep(
-                KEY_QUESTIONS_S
-            )  # a polled account is read after them: until then no hand is seen
+            await trio.sleep(KEY_QUESTIONS_S)  # a polled account is read after them: no hand is seen before
         await trio.sleep(self._stopped_s())
         self._trade_afresh()
         await self._converge("after fresh trades", self.verdict.off_target)
