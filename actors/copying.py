@@ -249,7 +249,7 @@ class Copying:
         while True:
             goal = await self._once_shown(goal)
             situation = await self._observe(goal)
-            if goal.adds and self._may_be_overtaken(self._mail_at):
+            if goal.adds and self._may_be_overtaken(goal, self._mail_at):
                 # A dead line may have taken half a minute, here or before: newer changes first.
                 await self._pause(MAIL_S)
                 situation = await self._observe(goal)
@@ -267,7 +267,7 @@ class Copying:
             if decision.drafts:
                 asked_at = trio.current_time()
                 reason = await self._placing.set_leverage(decision)
-                if reason is None and self._may_be_overtaken(asked_at):
+                if reason is None and self._may_be_overtaken(goal, asked_at):
                     continue  # it has grown older meanwhile
                 if reason is None:
                     reason = await self._placing.place(decision, situation)
@@ -304,9 +304,13 @@ class Copying:
         await self._lane.pause(seconds)
         self._mail_at, self._line_life = trio.current_time(), self._desk.master.life
 
-    def _may_be_overtaken(self, since: float) -> bool:
-        """Tell whether newer changes may have come: it took long, or the master's line came up meanwhile."""
-        return trio.current_time() - since > READ_S_LONG or self._line_life != self._desk.master.life
+    def _may_be_overtaken(self, goal: Goal, since: float) -> bool:
+        """Tell whether newer changes may have come: it took long, or the master's line came up meanwhile.
+
+        Only an opening looks for them then, by a pause.
+        """
+        came_up = goal.adds and self._line_life != self._desk.master.life
+        return came_up or trio.current_time() - since > READ_S_LONG
 
     def _leave_done(self, goal: Goal, decision: Decision) -> None:
         """Note a leg whose orders are done; one that was shrunk to the margin is where it is (R10)."""
