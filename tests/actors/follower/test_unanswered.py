@@ -6,12 +6,13 @@ import trio
 import trio.lowlevel
 from trio.testing import MockClock
 
+from actors.events import MasterStreamChanged
 from actors.ledger_desk import LedgerDesk
 from actors.messages import CrashNow
 from model.copy import Claim, ClaimAnswer, CopyState
 from model.leg import ONE_WAY, Leg
 from tests.simulation.outage import Outage
-from tests.world import Cast, open_world
+from tests.world import MASTER, Cast, open_world
 
 COMMIT_S = 0.5
 
@@ -90,3 +91,19 @@ async def test_a_ledger_that_is_away_leaves_no_pile_to_the_first_claim_after_it(
         await world.until(lambda: bool(world.size("alice")))
 
         assert not left
+
+
+async def test_an_exit_goes_on_where_the_masters_line_came_back_meanwhile(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It looked for newer changes again and again, and let nobody else run."""
+    async with open_world(tmp_path, Cast(), make_desk=SlowClaims) as world:
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(5)
+        await world.settled()
+        world.close("BTCUSDT")
+        await trio.sleep(COMMIT_S / 2)
+        assert world.server.drop_connections(account=MASTER, kind="private")
+
+        await world.until(lambda: world.size("alice") == 0, timeout_s=2.0)
+        await world.until(lambda: len(world.seen(MasterStreamChanged)) == 3, timeout_s=2.0)
