@@ -301,8 +301,11 @@ class Copying:
                 self._mail_at = -math.inf
 
     async def _pause(self, seconds: float) -> None:
+        line_life = (
+            self._desk.master.life
+        )  # at its very end what a line that came up tells may not be taken yet
         await self._lane.pause(seconds)
-        self._mail_at, self._line_life = trio.current_time(), self._desk.master.life
+        self._mail_at, self._line_life = trio.current_time(), line_life
 
     def _may_be_overtaken(self, goal: Goal, since: float) -> bool:
         """Tell whether newer changes may have come: it took long, or the master's line came up meanwhile.
