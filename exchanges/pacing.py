@@ -45,7 +45,10 @@ class Urgency(IntEnum):
 
 
 class Budget:
-    """At most ``limit`` requests in any ``period_s`` seconds; ``reserve`` of them are for reductions."""
+    """At most ``limit`` requests in any ``period_s`` seconds; ``reserve`` of them are for reductions.
+
+    What exits have to know may use half of the reserve: the exit itself comes after it.
+    """
 
     __slots__ = ("_limit", "_period_s", "_reserve", "_stopped_until", "_taken")
 
@@ -66,10 +69,16 @@ class Budget:
         taken = self._taken
         gone = bisect.bisect_right(taken, now - self._period_s)
         del taken[:gone]
-        allowed = self._limit if urgency <= Urgency.EXIT_READ else max(1, self._limit - self._reserve)
+        allowed = max(1, self._limit - self._kept(urgency))
         if len(taken) < allowed:
             return 0.0
         return max(0.0, taken[len(taken) - allowed] + self._period_s - now)
+
+    def _kept(self, urgency: Urgency) -> int:
+        """Return how many requests are kept for those that are more urgent."""
+        if urgency is Urgency.REDUCE:
+            return 0
+        return self._reserve // 2 if urgency is Urgency.EXIT_READ else self._reserve
 
     def used_ratio(self, now: float) -> float:
         """Return the share of the limit that is taken."""

@@ -38,6 +38,16 @@ def test_openings_leave_the_reserve_to_reductions() -> None:
     assert budget.wait_s(0.0, Urgency.REDUCE) == 0.0
 
 
+def test_what_exits_have_to_know_leaves_some_of_the_reserve_to_the_exits() -> None:
+    budget = Budget(10, 1.0, reserve=4)
+    for _ in range(8):
+        assert budget.wait_s(0.0, Urgency.EXIT_READ) == 0.0
+        budget.take(0.0)
+
+    assert budget.wait_s(0.0, Urgency.EXIT_READ) == 1.0
+    assert budget.wait_s(0.0, Urgency.REDUCE) == 0.0
+
+
 @pytest.fixture
 def passed() -> list[str]:
     return []
