@@ -89,6 +89,18 @@ class Verdict:
                 why.append(f"{where}, the last copy answered {holding.master_size}")
         return why
 
+    def left_alone(self) -> list[str]:
+        """Tell who holds a leg that the master has left, and could leave it too."""
+        return [
+            f"{member.name} {symbol}:{idx} still holds {size}"
+            for member, symbol, idx in self._books.legs()
+            if (size := self._world.size(member.name, symbol, idx))
+            and not self._books.ideal(member, symbol, idx)
+            and (member.name, symbol) not in self._books.foreign
+            and self._books.own(member.name, symbol) not in self.too_small_to_leave(member.name)
+            and not self._is_dust(member.name, symbol, idx, size)
+        ]
+
     def off_target(self) -> list[str]:
         """Tell who is not within a lot of R6, at the venue's own numbers."""
         why = self.unsettled()
