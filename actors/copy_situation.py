@@ -93,7 +93,7 @@ async def read_state(desk: FollowerDesk, leg: Leg, record: CopyRecord, *, for_ex
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read, partial(desk.read_symbol, leg.symbol, for_exit=for_exit))
         if not (for_exit or desk.is_fresh()):
-            nursery.start_soon(read, desk.read_account)
+            nursery.start_soon(read, desk.share_account_read)
     return not failed
 
 

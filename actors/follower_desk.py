@@ -17,6 +17,7 @@ from actors.unanswered import Unanswered
 from actors.venue_board import VenueBoard
 from exchanges.clock import Clock
 from exchanges.port import AccountGateway
+from exchanges.single_flight import SingleFlight
 from model.account import PositionReport, WalletReport
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
@@ -115,6 +116,7 @@ class FollowerDesk:
     _streams: int = 0
     """How many streams have come up."""
     _news: trio.Event = attrs.field(factory=trio.Event)
+    _account_read: SingleFlight[bool] = attrs.field(factory=SingleFlight)
 
     def note_claim(self, copy_id: str) -> None:
         """Remember what was claimed: while the ledger is away nobody else can tell a second time."""
@@ -316,7 +318,17 @@ class FollowerDesk:
         self.view.snapshot_agreed = False
 
     async def read_account(self) -> bool:
-        """Read positions and wallet by REST into the view; return whether it had agreed (R21)."""
+        """Read positions and wallet by REST into the view; return whether it had agreed (R21).
+
+        Raises: ExchangeError's kinds.
+        """
+        return await self._account_read.lead(self._read_account)
+
+    async def share_account_read(self) -> bool:
+        """Have the account read as above, or wait for the read that runs: copies ask by the dozen."""
+        return await self._account_read.share(self._read_account)
+
+    async def _read_account(self) -> bool:
         streams = self._streams
         snapshot = await self.gateway.snapshot()
         for symbol in self.view.missing_from(snapshot):

@@ -33,6 +33,7 @@ from exchanges.binance.wire import (
 from exchanges.errors import MalformedMessage, Refusal, RequestRejected
 from exchanges.pacing import Urgency
 from exchanges.port import OrderEntry
+from exchanges.single_flight import SingleFlight
 from model.account import AccountSnapshot, PositionReport
 from model.key_check import KeyReport
 from model.leg import Leg, PositionMode
@@ -87,7 +88,7 @@ class BinanceAccount:
         self._rest: BinanceRest = parts.stream.rest
         self._memory: AccountMemory = parts.stream.memory
         self._clock: VenueClock = parts.stream.clock
-        self._config_read = trio.Lock()
+        self._config_read = SingleFlight[AccountConfig]()
         self.orders: OrderEntry = BinanceOrders(parts.orders)
 
     def private_stream(self) -> AbstractAsyncContextManager[BinancePrivateStream]:
@@ -191,14 +192,19 @@ class BinanceAccount:
     async def _config(self, urgency: Urgency = Urgency.OPEN) -> AccountConfig:
         """Return the account's settings, read anew when old or in doubt; many that ask share a read."""
         memory = self._memory
-        async with self._config_read:
-            if memory.config is None or trio.current_time() - memory.config_read_at > CONFIG_TRUSTED_S:
-                read_at = trio.current_time()
-                found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=urgency)
-                config = parse_account_config(found)
-                memory.take_config(config, read_at=read_at, read_at_ms=self._clock.venue_ms())
-                return config
+        if memory.config is not None and trio.current_time() - memory.config_read_at <= CONFIG_TRUSTED_S:
             return memory.config
+        read = partial(self._read_config, urgency)
+        if urgency is Urgency.EXIT_READ:  # another's may wait for its turn
+            return await self._config_read.lead(read)
+        return await self._config_read.share(read)
+
+    async def _read_config(self, urgency: Urgency) -> AccountConfig:
+        read_at = trio.current_time()
+        found = await self._rest.read(ACCOUNT_CONFIG_PATH, weight=READ_WEIGHT, urgency=urgency)
+        config = parse_account_config(found)
+        self._memory.take_config(config, read_at=read_at, read_at_ms=self._clock.venue_ms())
+        return config
 
     async def _positions(
         self, asked: tuple[tuple[str, str], ...], began: float, urgency: Urgency

@@ -1,5 +1,6 @@
 """What is different for a follower on Binance: stream keys, ids, hedged closes, throttles, own orders."""
 
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from trio.testing import MockClock
 from actors.messages import CrashNow
 from exchanges.sandbox import FaultKind, Liquidity, OrderIntent, TimeInForce
 from exchanges.sandbox.binance import BinanceSandbox
+from exchanges.sandbox.http import HttpRequest, HttpResponse
 from model.copy import CopyState
 from model.leg import Side
 from model.reasons import Reason
@@ -431,3 +433,33 @@ async def test_a_follower_that_crashed_is_not_misled_by_a_read_that_lags(
         await world.settled()
 
         assert world.size("alice", "BTCUSDT", 2) == D("-0.11")
+
+
+async def test_openings_of_an_account_that_is_not_known_share_one_read_of_it(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each had its own: three followers spent the minute's weight within half a minute."""
+    async with open_world(tmp_path, alice(equity="100000")) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        asked = count_requests(world, monkeypatch)
+        world.house("alice").server.drop_connections(account="alice", kind="private")
+        for symbol, quantity in (("ETHUSDT", "1"), ("SOLUSDT", "10"), ("XRPUSDT", "1000")):
+            world.trade(symbol, quantity)
+        await world.settled()
+
+        assert all(world.size("alice", symbol) for symbol in ("ETHUSDT", "SOLUSDT", "XRPUSDT"))
+        assert asked["/fapi/v3/balance"] <= 3  # the copies' one, and the two of a stream that came up
+
+
+def count_requests(world: World, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return what is asked by REST of alice's venue from now on, by path."""
+    asked: Counter[str] = Counter()
+    answer = face(world).answer
+
+    async def counting(request: HttpRequest) -> HttpResponse:
+        asked[request.path] += 1
+        return await answer(request)
+
+    monkeypatch.setattr(face(world), "answer", counting)
+    return asked

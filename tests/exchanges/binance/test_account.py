@@ -3,6 +3,7 @@
 import json
 import os
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import trio
 
 from exchanges.binance.memory import READS_LAG_S_MAX
 from exchanges.binance.wire import parse_position
-from exchanges.errors import MalformedMessage, OutcomeUnknown, Refusal, RequestRejected
+from exchanges.errors import ExchangeError, MalformedMessage, OutcomeUnknown, Refusal, RequestRejected
 from model.account_view import AccountView
 from model.leg import HEDGE_LONG, HEDGE_SHORT, Leg, PositionMode
 from model.order import OrderState
@@ -92,6 +93,40 @@ async def test_a_symbol_without_rows_is_flat_in_the_account_s_mode(autojump_cloc
     assert (one_way.leg, one_way.size, one_way.leverage) == (Leg("BTCUSDT"), 0, 10)
     assert mode is PositionMode.HEDGE
     assert {row.leg.position_idx: row.size for row in rows} == {HEDGE_SHORT: -1, HEDGE_LONG: 0}
+
+
+async def test_many_reads_share_one_question_about_the_account_and_its_failure(
+    autojump_clock, binance
+) -> None:
+    """Each that waited for a failed one asked again: a lost network used up the weight of openings."""
+    binance.rest[CONFIG] = lambda _: (503, "")
+    failed: list[ExchangeError] = []
+
+    async def read(symbol: str) -> None:
+        try:
+            await account.positions_of(symbol)
+        except ExchangeError as error:
+            failed.append(error)
+
+    async with binance.account() as account:
+        async with trio.open_nursery() as nursery:
+            for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
+                nursery.start_soon(read, symbol)
+        assert len(binance.called(*CONFIG)) == 2  # an answer that is lost is asked for once more
+        assert len(failed) == 3
+        binance.rest[CONFIG] = lambda _: (200, one_way_config())
+        await account.positions_of("BTCUSDT")
+
+    assert len(binance.called(*CONFIG)) == 3
+
+
+async def test_an_exit_asks_about_an_unknown_account_itself(autojump_clock, binance) -> None:
+    """What an opening has asked may still wait for its turn."""
+    async with binance.account() as account, trio.open_nursery() as nursery:
+        nursery.start_soon(account.positions_of, "BTCUSDT")
+        nursery.start_soon(partial(account.positions_of, "ETHUSDT", for_exit=True))
+
+    assert len(binance.called(*CONFIG)) == 2
 
 
 async def test_flat_rows_of_the_other_mode_in_an_answer_are_left_out(autojump_clock, binance) -> None:
