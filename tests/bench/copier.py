@@ -117,9 +117,7 @@ class Copier:
         """Let both go on; return how often the one crashed."""
         count = self._crashes
         self._ready.discard(crashes)
-        await self._sickness.end(crashes=crashes)
-        while crashes not in self._ready:
-            await trio.sleep(LOOK_EVERY_S)
+        await self._sickness.end(crashes=crashes, is_well=lambda: crashes in self._ready)
         return count
 
     async def begin_outage(self) -> None:

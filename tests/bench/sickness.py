@@ -31,15 +31,19 @@ class Sickness:
         actor.on_receive = _held_up(actor.on_receive, self._released)
         trio.lowlevel.spawn_system_task(self._crash_again, crashes, self._crashing)
 
-    async def end(self, *, crashes: str) -> None:
-        """Let the one that hangs go on, and revive the other one, which was quarantined by then or not."""
+    async def end(self, *, crashes: str, is_well: Callable[[], bool]) -> None:
+        """Let the one that hangs go on, and restart the other one until it is well.
+
+        A crash that was told before may still send it into quarantine after it was restarted.
+        """
         self._crashing.cancel()
         self._released.set()
         is_asked = False
-        while not is_asked or self._root.state_of(follower_group(crashes)) is State.QUARANTINED:
-            with suppress(ValueError):  # on its way into quarantine
-                await self._root.restart(f"follower:{crashes}")
-                is_asked = True
+        while not (is_asked and is_well()):
+            if not is_asked or self._root.state_of(follower_group(crashes)) is State.QUARANTINED:
+                with suppress(ValueError):  # on its way into quarantine
+                    await self._root.restart(f"follower:{crashes}")
+                    is_asked = True
             await trio.sleep(LOOK_EVERY_S)
 
     async def _crash_again(self, name: str, scope: trio.CancelScope) -> None:
