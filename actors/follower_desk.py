@@ -259,12 +259,18 @@ class FollowerDesk:
 
     def moved_by_others(self, symbol: str, baseline: Baseline) -> bool:
         """Tell whether the symbol's position is not where our settled orders took it since ``baseline``."""
-        sizes, moved = self.view.sizes_of(symbol), self._moved_of(symbol)
-        return any(
-            sizes.get(idx, ZERO) - baseline.sizes.get(idx, ZERO)
-            != moved.get(idx, ZERO) - baseline.moved.get(idx, ZERO)
-            for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT)
-        )
+        legs = (Leg(symbol, idx) for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT))
+        return any(self._moved_beside(leg, baseline) for leg in legs)
+
+    def unexplained(self, leg: Leg) -> Decimal:
+        """Return how far a leg moved, signed, beside our settled orders while others were on their way."""
+        baseline = self._baselines.get(leg.symbol)
+        return ZERO if baseline is None else self._moved_beside(leg, baseline)
+
+    def _moved_beside(self, leg: Leg, baseline: Baseline) -> Decimal:
+        idx = leg.position_idx
+        moved = self.view.size(leg) - baseline.sizes.get(idx, ZERO)
+        return moved - (self._moved.get(leg, ZERO) - baseline.moved.get(idx, ZERO))
 
     def _moved_of(self, symbol: str) -> dict[int, Decimal]:
         return {leg.position_idx: moved for leg, moved in self._moved.items() if leg.symbol == symbol}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import accumulate
 
 import trio
 
@@ -62,10 +63,16 @@ async def _confirm(desk: FollowerDesk, fills: list[OrderRecord], left: Decimal |
             if await _read(desk, leg.symbol) and asked_at >= believed_at:
                 break
             wait_s *= 2
-        if is_hidden:
+        if is_hidden or _explain(fills, desk.unexplained(leg)):
             desk.rebase(leg.symbol)
     finally:
         desk.unconfirmed[leg] -= 1
+
+
+def _explain(fills: list[OrderRecord], moved: Decimal) -> bool:
+    """Tell whether a leg has moved by the newest of its fills: a read from before showed only the others."""
+    newest = accumulate(order.side.sign * order.filled for order in reversed(fills))
+    return moved in newest
 
 
 async def _filled_at_ms(desk: FollowerDesk, order: OrderRecord) -> int | None:
