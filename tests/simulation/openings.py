@@ -64,7 +64,8 @@ class Openings:
         key = row.account, copy, row.intent.symbol, row.intent.position_idx
         known = self._known.setdefault(key, [])
         last = max((it.attempt for it in known if it.attempt < opening.attempt), default=None)
-        before = [it for it in known if it.attempt == last]
+        side = row.intent.side  # one that opens the other side answers a newer change
+        before = [it for it in known if it.attempt == last and it.row.intent.side is side]
         known.append(opening)
         was_whole = bool(before) and all(
             it.row.filled == it.row.intent.quantity and it.moves == opening.moves for it in before
