@@ -337,7 +337,7 @@ class FollowerDesk:
     async def _read_account(self) -> bool:
         streams = self._streams
         snapshot = await self.gateway.snapshot()
-        for symbol in self.view.missing_from(snapshot):
+        for symbol in sorted(self.view.missing_from(snapshot)):
             await self.read_symbol(symbol)
         sizes = {row.leg: self.view.size(row.leg) for row in snapshot.positions}
         wallet = self.view.wallet

@@ -95,15 +95,21 @@ def test_what_reads_of_four_seconds_ago_do_not_show_violates_nothing(seed: int) 
 
 def test_a_seed_repeats_its_run_in_any_process() -> None:
     seeds = "3", "7", "12", "20", "31"
-    digests = [_digests(*seeds, hash_seed=hash_seed) for hash_seed in ("0", "1")]
+    digests = [_digests("bybit", *seeds, hash_seed=hash_seed) for hash_seed in ("0", "1")]
 
     assert digests[0] == digests[1]
     assert len(set(digests[0])) == len(seeds)
     assert digests[0][0].split()[1] == simulate(int(seeds[0])).digest
 
 
-def _digests(*seeds: str, hash_seed: str) -> list[str]:
-    command = [sys.executable, "-m", "tests.simulation", *seeds, "--digest"]
+def test_symbols_that_a_reading_leaves_out_are_read_in_the_same_order_in_any_process() -> None:
+    digests = [_digests("hyperliquid", "18200164", hash_seed=hash_seed) for hash_seed in ("0", "1")]
+
+    assert digests[0] == digests[1]
+
+
+def _digests(venue: str, *seeds: str, hash_seed: str) -> list[str]:
+    command = [sys.executable, "-m", "tests.simulation", "--venue", venue, *seeds, "--digest"]
     environment = dict(os.environ, PYTHONHASHSEED=hash_seed)
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return answer.stdout.splitlines()[: len(seeds)]
