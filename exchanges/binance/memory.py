@@ -39,6 +39,8 @@ class AccountMemory:
     _rows: dict[Leg, PositionReport] = attrs.field(factory=dict)
     _absent_since: dict[Leg, float] = attrs.field(factory=dict)
     """When the last answer that left out a leg was asked for; only of legs that are flat by an absence."""
+    _unclear_since: dict[Leg, float] = attrs.field(factory=dict)
+    """When another size of the same millisecond was told last; only of legs whose newest row is of it."""
     _heard: dict[Leg, int] = attrs.field(factory=dict)
     """The number of the newest row that the stream has told."""
     _closed: dict[Leg, int] = attrs.field(factory=dict)
@@ -89,7 +91,7 @@ class AccountMemory:
         rows = tuple(rows)
         self._learn_mode(rows)
         return tuple(
-            self._keep(self._dated(self._told_again(row, asked_at)))
+            self._keep(self._dated(self._cleared_up(self._told_again(row, asked_at), asked_at)))
             for row in rows
             if self._is_of_mode(row.leg)
         )
@@ -134,6 +136,16 @@ class AccountMemory:
             return row
         date = max(row.seq, self._rows[row.leg].seq + 1)
         return attrs.evolve(row, seq=date, venue_time_ms=date)
+
+    def _cleared_up(self, row: PositionReport, asked_at: float) -> PositionReport:
+        """Return a row of a millisecond that had several, told too late to be stale, as the last of them.
+
+        Until then nobody can tell it from an earlier one that is told again.
+        """
+        since = self._unclear_since.get(row.leg)
+        if since is None or row.seq != self._rows[row.leg].seq or asked_at - since < READS_LAG_S_MAX:
+            return row
+        return attrs.evolve(row, seq=row.seq + 1, venue_time_ms=row.seq + 1)
 
     def note_fill(self, order: OrderRequest, filled: Decimal) -> None:
         """Take what an order of ours has filled: where it closed the leg, an absence is what must come."""
@@ -189,6 +201,9 @@ class AccountMemory:
             self._rows[row.leg] = full
         if known is not None and known.seq < row.seq:
             self._absent_since.pop(row.leg, None)
+            self._unclear_since.pop(row.leg, None)
+        elif known is not None and known.seq == row.seq and known.size != row.size:
+            self._unclear_since[row.leg] = trio.current_time()
         return full
 
 

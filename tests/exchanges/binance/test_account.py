@@ -155,6 +155,30 @@ async def test_a_lagging_read_does_not_undo_what_the_stream_told(autojump_clock,
     assert (soon, later) == (Decimal("0.5"), 0)
 
 
+async def test_the_last_of_several_sizes_of_one_millisecond_is_known_once_no_read_can_lag(
+    autojump_clock, binance
+) -> None:
+    """It looked like the first one told again, for ever: a hedged leg could not be closed."""
+    view, leg = AccountView(), Leg("BTCUSDT")
+    row = CLOSED["a"]["P"][0] | {"ep": "100"}
+    async with binance.account() as account, account.private_stream() as events:
+        now = binance.clock.wall_ms()
+        for size in ("0.2", "0.5", "0.2"):
+            await binance.push(CLOSED | {"T": now, "a": {"B": [], "P": [row | {"pa": size}], "m": "ORDER"}})
+            view.apply_positions(await anext(events))
+        binance.rest[RISK] = lambda _: (200, [position_row(amount="0.2", updateTime=now)])
+        sizes = []
+        for wait_s in (0.0, READS_LAG_S_MAX - 0.1, 0.2):
+            await trio.sleep(wait_s)
+            view.apply_positions(await account.positions_of("BTCUSDT"))
+            sizes.append(view.size(leg))
+        binance.rest[RISK] = lambda _: (200, [position_row(amount="0.5", updateTime=now)])
+        view.apply_positions(await account.positions_of("BTCUSDT"))
+
+    assert sizes == [Decimal("0.5"), Decimal("0.5"), Decimal("0.2")]
+    assert view.size(leg) == Decimal("0.2")
+
+
 async def test_a_read_that_agrees_brings_the_leverage_however_it_is_dated(autojump_clock, binance) -> None:
     view = AccountView()
     opened = CLOSED["a"]["P"][0] | {"pa": "0.5", "ep": "100"}
