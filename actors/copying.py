@@ -301,9 +301,8 @@ class Copying:
                 self._mail_at = -math.inf
 
     async def _pause(self, seconds: float) -> None:
-        line_life = (
-            self._desk.master.life
-        )  # at its very end what a line that came up tells may not be taken yet
+        # Of before the pause: what a line that came up at its very end tells may not be taken yet.
+        line_life = self._desk.master.life
         await self._lane.pause(seconds)
         self._mail_at, self._line_life = trio.current_time(), line_life
 
