@@ -17,6 +17,8 @@ from model.account_view import AccountView
 from model.leg import HEDGE_LONG, HEDGE_SHORT, Leg, PositionMode
 from model.order import OrderState
 from tests.exchanges.binance.scripted import (
+    Answer,
+    Params,
     ScriptedBinance,
     balance_row,
     one_way_config,
@@ -122,8 +124,15 @@ async def test_many_reads_share_one_question_about_the_account_and_its_failure(
 
 async def test_an_exit_asks_about_an_unknown_account_itself(autojump_clock, binance) -> None:
     """What an opening has asked may still wait for its turn."""
+
+    async def late_config(_: Params) -> Answer:
+        await trio.sleep(1)
+        return 200, one_way_config()
+
+    binance.rest[CONFIG] = late_config
     async with binance.account() as account, trio.open_nursery() as nursery:
         nursery.start_soon(account.positions_of, "BTCUSDT")
+        await trio.sleep(0.5)
         nursery.start_soon(partial(account.positions_of, "ETHUSDT", for_exit=True))
 
     assert len(binance.called(*CONFIG)) == 2
