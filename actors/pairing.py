@@ -214,6 +214,9 @@ class Pairing(TrioActor):
         if self._draining:
             return  # nor is it remembered: the next start finds it missed
         self._changed_at[change.leg] = received_at
+        waited = self._ports.clock.wall_ms() - change.received_at_ms
+        # What completes a change may come long after what it began with: it is as old as that (R13).
+        received_at = min(received_at, trio.current_time() - waited / 1000)
         if change.leg.symbol in self._absent:
             # Beside a leg that may be flat by now: a follower with one leg would open its old net.
             self._held_back.append((change, received_at))
@@ -221,7 +224,6 @@ class Pairing(TrioActor):
             self._tell_followers(change, received_at)
         self._keeper.keep(change)
         self._watch_marks((change.leg.symbol,))
-        waited = self._ports.clock.wall_ms() - change.received_at_ms
         self._ports.bus.publish(MasterChangeSeen(change=change, waited_ms=waited))
 
     def _tell_followers(self, change: Change, received_at: float) -> None:

@@ -68,6 +68,10 @@ class LegBook:
         """Venue time of the last change, 0 without one."""
         return 0 if self.last is None else self.last.venue_time_ms
 
+    def shows(self, fill: ParkedFill) -> bool:
+        """Tell whether the newest row is of after this fill."""
+        return self.newest is not None and fill.comes_before(self.newest)
+
     def take(
         self, row: PositionReport, *, until: float, received_at_ms: int, read: bool, began_ms: int
     ) -> None:

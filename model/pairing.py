@@ -255,14 +255,13 @@ class Pairing:
 
     def _drop_undone(self, book: LegBook) -> None:
         """Drop fills that the newest row covers and that undid each other."""
-        if book.newest is not None:
-            newest = book.newest
-            covered = [it for it in self._fills.of_leg(book.leg) if it.comes_before(newest)]
-            if not total(covered):
-                self._fills.drop(covered)
+        covered = [fill for fill in self._fills.of_leg(book.leg) if book.shows(fill)]
+        if not total(covered):
+            self._fills.drop(covered)
 
     def _reduce_alone(self, book: LegBook, now: float) -> Iterator[Change]:
-        fills = self._fills.of_leg(book.leg)
+        # What the newest row covers is in its size, whatever its fills seem to say: some may be lost.
+        fills = [fill for fill in self._fills.of_leg(book.leg) if not book.shows(fill)]
         if any(now >= fill.parked_at + LONE_WAITS * self._wait_s for fill in fills):
             change = book.reduce_alone(fills, equity=self.master_equity)
             if change is not None:

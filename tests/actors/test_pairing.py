@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import attrs
+import pytest
 import trio
 import trio.testing
 
@@ -332,6 +333,25 @@ async def test_a_row_whose_fills_never_come_is_told_after_a_moment(
 
         (told,) = house.changes("alice")
         assert told.change.from_snapshot
+
+
+async def test_a_change_is_as_old_as_the_first_that_was_heard_of_it(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    """It counted from when it was complete: an opening could leave long after the master's (R13)."""
+    master = Master()
+    async with pairing_house(tmp_path) as house:
+        await house.say_read()
+        fills, _, rows = master.trade("AUSDT", "2")
+        began = trio.current_time()
+
+        await house.say_frames([fills])
+        await trio.sleep(0.9)
+        await house.say_frames([rows])
+
+        (told,) = house.changes("alice")
+        assert told.received_at == pytest.approx(began)
+        assert not told.change.caught_up
 
 
 async def test_a_closing_fill_is_told_although_neither_row_nor_rest_can_be_had(

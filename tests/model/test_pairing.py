@@ -470,6 +470,17 @@ def test_a_reduction_that_nobody_can_confirm_leaves_on_its_fills(
     assert long_two.next_deadline() is None
 
 
+def test_fills_that_a_row_covers_are_no_reduction_of_their_own(long_two: Pairing) -> None:
+    """Of a way out and back one fill was lost: the rest looked like a move that the row had denied."""
+    assert long_two.snapshot([make_row(30, "2")], now=5.0, received_at_ms=EPOCH_MS) == ()
+    fills(long_two, make_fill(20, "-0.5"), make_fill(25, "0.2"), now=5.0)
+
+    assert long_two.expire(now=5.0 + LONE_WAITS) == ()
+    assert len(long_two.parked) == 2, "the position is read once more"
+    assert read(long_two, make_row(30, "2"), now=8.1) == ()
+    assert long_two.parked == ()
+
+
 def test_the_row_of_a_reduction_that_left_alone_is_no_second_change(long_two: Pairing) -> None:
     fills(long_two, make_fill(20, "-0.5"))
     long_two.expire(now=3.0)

@@ -243,6 +243,7 @@ class Books:
 
         What the master did before may be heard late, and is copied by the equity of then.
         """
+        self._openings.paid(account)
         if share < 0:
             self.paid_out.add(account)
             return

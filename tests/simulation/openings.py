@@ -17,7 +17,7 @@ class _Opening:
     attempt: int
     row: LedgerRow
     moves: int
-    """How often the master had moved on the symbol: a copy may go on by a newer change of his."""
+    """How often the master had moved on the symbol, and the account was paid: either may ask for more."""
     held: Decimal
     """When it arrived; signed."""
 
@@ -33,10 +33,15 @@ class Openings:
 
     _known: dict[OpeningKey, list[_Opening]] = attrs.field(factory=dict)
     _moves: Counter[str] = attrs.field(factory=Counter)
+    _payments: Counter[str] = attrs.field(factory=Counter)
 
     def master_moved(self, symbol: str) -> None:
         """Note that the master did something on a symbol, in his own name of it."""
         self._moves[symbol] += 1
+
+    def paid(self, account: str) -> None:
+        """Note that a follower's equity grew or shrank by somebody's hand."""
+        self._payments[account] += 1
 
     def note(
         self,
@@ -51,7 +56,7 @@ class Openings:
     ) -> bool:
         """Take an opening that arrives; tell whether an earlier try of its copy had opened the leg whole.
 
-        It may add to that where a newer change was known already when that one left.
+        It may add to that where the master moved on, or the account was paid, since that one left.
 
         Args:
             symbol: the master's name of it.
@@ -60,7 +65,8 @@ class Openings:
         """
         asked = "SELECT attempt FROM orders WHERE client_order_id = ?"
         found = reader.execute(asked, (ledger_id,)).fetchone()
-        opening = _Opening(0 if found is None else found[0], row, self._moves[symbol], held)
+        moves = self._moves[symbol] + self._payments[row.account]
+        opening = _Opening(0 if found is None else found[0], row, moves, held)
         key = row.account, copy, row.intent.symbol, row.intent.position_idx
         known = self._known.setdefault(key, [])
         last = max((it.attempt for it in known if it.attempt < opening.attempt), default=None)
