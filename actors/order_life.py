@@ -144,6 +144,7 @@ def _take(desk: FollowerDesk, record: OrderRecord, report: OrderReport) -> Order
     known = attrs.evolve(
         record,
         leg=report.leg,
+        side=report.side or record.side,
         order_id=report.order_id or record.order_id,
         filled=max(record.filled, report.filled),
         average_price=report.average_price or record.average_price,

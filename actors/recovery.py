@@ -149,9 +149,10 @@ def _note_opened(
 def _opens(desk: FollowerDesk, order: OrderRecord, *, is_alone: bool) -> bool:
     """Tell whether an order was one to open.
 
-    Of a claim's first order only the side is known: what reduces a leg of the master's may grow their net.
-    On a leg without a side of its own it may also have closed the other one: where the last copy left the
-    leg tells, unless another copy moved it since.
+    Of a claim's first order only the side is known, by the venue's word: what reduces a leg of the master's
+    may grow their net, and his last move may be the other way than all that the copy answered. On a leg
+    without a side of its own it may also have closed the other one: where the last copy left the leg tells,
+    unless another copy moved it since.
     """
     if order.quantity:
         return not order.reduce_only

@@ -96,6 +96,8 @@ class OrderReport:
     average_price: Decimal | None
     venue_time_ms: int
     reject_reason: str = ""
+    side: Side | None = None
+    """As an order's own row tells it; None in answers to what we asked, which do not repeat it."""
 
 
 def make_client_order_id(follower: str, change_id: str, part: int, attempt: int) -> str:

@@ -121,6 +121,7 @@ def _read_order(data: Row) -> tuple[AccountEvent, ...]:
         average_price=positive_or_none(row.get("ap")),
         venue_time_ms=whole(data["T"]),
         reject_reason=EXPIRY_REASONS.get(str(row.get("er", "")), ""),
+        side=SIDES.get(row.get("S", "")),
     )
     if not number(row["l"]) or not whole(row["t"]):
         return (report,)

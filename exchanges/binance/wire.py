@@ -241,6 +241,7 @@ def parse_order(found: object, leg: Leg) -> OrderReport:
             filled=_not_negative(filled),
             average_price=_average_price(row, filled),
             venue_time_ms=whole(row.get("updateTime") or 0),
+            side=SIDES.get(row.get("side", "")),
         )
 
 

@@ -31,7 +31,7 @@ from exchanges.port import OrderEntry
 from model.account import AccountSnapshot, Execution, PositionReport, WalletReport
 from model.amounts import ZERO
 from model.key_check import KeyReport
-from model.leg import ONE_WAY, Leg, PositionMode
+from model.leg import ONE_WAY, Leg, PositionMode, Side
 from model.order import OrderReport, OrderState
 
 T = TypeVar("T")
@@ -191,6 +191,7 @@ def _filled_by(fills: list[Execution], leg: Leg) -> OrderReport:
         filled=quantity,
         average_price=value / quantity,
         venue_time_ms=max(fill.venue_time_ms for fill in unique),
+        side=Side.BUY if fills[0].side_sign > 0 else Side.SELL,
     )
 
 

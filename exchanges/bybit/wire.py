@@ -174,6 +174,7 @@ def parse_order(row: Row) -> OrderReport | None:
             average_price=_price(row.get("avgPrice")),
             venue_time_ms=_milliseconds(row.get("updatedTime") or row.get("createdTime") or 0),
             reject_reason=_end_reason(row),
+            side=SIDES.get(row.get("side", "")),
         )
 
 

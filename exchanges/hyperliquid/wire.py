@@ -86,7 +86,6 @@ class FoundOrder:
     """What orderStatus says of one order: everything but how much of a cancelled one was filled."""
 
     report: OrderReport
-    side: Side
     quantity: Decimal
     placed_at_ms: int
     status: str
@@ -280,8 +279,8 @@ def parse_order(row: Row) -> FoundOrder:
                 average_price=None,
                 venue_time_ms=whole(row["statusTimestamp"]),
                 reject_reason="" if status in codes.STATES else status,
+                side=SIDES[order["side"]],
             ),
-            side=SIDES[order["side"]],
             quantity=quantity,
             rest=rest,
             placed_at_ms=whole(order["timestamp"]),

@@ -121,6 +121,47 @@ async def test_a_net_that_was_killed_half_way_to_its_other_side_is_gone_on_with(
         assert not world.sent_twice()
 
 
+async def killed_over_two_changes_in_one(world: World, first: str, second: str) -> None:
+    """Have one copy answer two changes, and kill the engine before it knows what its order did."""
+    before = len(ordered(world))
+    lose_the_word_of_it(world)
+    world.trade("BTCUSDT", "-0.1")
+    await world.until(lambda: len(ordered(world)) == before + 1)
+    world.trade("BTCUSDT", first)
+    world.trade("BTCUSDT", second)
+    lose_the_word_of_it(world)
+    await world.until(lambda: len(ordered(world)) == before + 2)
+    await world.kill_engine()
+
+
+async def test_a_flip_that_was_killed_after_its_close_opens_the_other_side(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """The master's last move was down, the copy's order bought: taken for an opening, it opened nothing."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        await killed_over_two_changes_in_one(world, "0.5", "-0.1")
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert ordered(world) == [("sell", D("0.1")), ("buy", D("0.1")), ("buy", D("0.3"))]
+        assert world.size("alice") == D("0.3")
+
+
+async def test_what_answered_an_increase_and_a_reduction_and_was_taken_is_not_opened_again(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        await killed_over_two_changes_in_one(world, "-0.3", "0.1")
+        by_hand(world, "0.3")
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert ordered(world) == [("sell", D("0.1")), ("sell", D("0.2"))]
+        assert world.size("alice") == 0
+
+
 async def flip_beside_an_older_copy(world: World, *, lost: FaultKind, is_flat: bool = False) -> None:
     """Have a flip's opening in hand, its outcome unknown, while an order of an older copy never came."""
     core, endpoint = world.core("alice"), world.house("alice").order_endpoint
