@@ -20,7 +20,7 @@ from exchanges.binance.events import (
 from exchanges.binance.wire import load, load_object
 from exchanges.errors import MalformedMessage
 from model.account import Execution, PositionReport
-from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg
+from model.leg import HEDGE_LONG, HEDGE_SHORT, ONE_WAY, Leg, Side
 from model.order import OrderReport, OrderState
 
 ORDER_NEW = json.loads(
@@ -65,7 +65,7 @@ def test_a_market_order_is_accepted_then_filled() -> None:
     assert isinstance(accepted, OrderReport)
     assert (accepted.state, accepted.filled, accepted.average_price) == (OrderState.ACCEPTED, 0, None)
     assert isinstance(filled, OrderReport)
-    assert (filled.state, filled.filled) == (OrderState.FILLED, Decimal("0.002"))
+    assert (filled.state, filled.filled, filled.side) == (OrderState.FILLED, Decimal("0.002"), Side.SELL)
     assert filled.average_price == Decimal("90853.2")
     assert isinstance(fill, Execution)
     assert (fill.execution_id, fill.position_idx, fill.side_sign) == ("5612520599", ONE_WAY, -1)

@@ -56,7 +56,7 @@ async def test_a_market_close_is_answered_with_its_end(autojump_clock, binance, 
     report = await gateway.orders.place(CLOSE)
 
     assert (report.state, report.filled, report.average_price) == (OrderState.FILLED, Decimal("0.5"), None)
-    assert (report.leg, report.client_order_id) == (Leg("BTCUSDT"), ID)
+    assert (report.leg, report.client_order_id, report.side) == (Leg("BTCUSDT"), ID, Side.SELL)
     (request,) = binance.requests
     assert request["method"] == "order.place"
     params = request["params"]

@@ -8,7 +8,7 @@ from typing import Any
 from exchanges.binance.events import LeverageChanged, MultiAssetsChanged, parse_event
 from exchanges.binance.wire import parse_position
 from model.account import Execution, WalletReport
-from model.leg import Leg
+from model.leg import Leg, Side
 from model.order import OrderReport, OrderState
 from tests.exchanges.recorded import recorded_files
 
@@ -61,7 +61,7 @@ def read_order(frame: Any) -> str:
     assert isinstance(report, OrderReport)
     assert (report.leg, report.state) == (Leg(order["s"], IDXS[order["ps"]]), OrderState.ACCEPTED)
     assert (report.client_order_id, report.order_id) == (order["c"], str(order["i"]))
-    assert (report.filled, report.average_price) == (0, None)
+    assert (report.filled, report.average_price, report.side) == (0, None, Side[order["S"]])
     return READ
 
 

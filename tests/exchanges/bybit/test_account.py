@@ -16,7 +16,7 @@ from exchanges.errors import (
     RequestRejected,
 )
 from model.instrument import InstrumentStatus
-from model.leg import Leg, PositionMode
+from model.leg import Leg, PositionMode, Side
 from model.order import OrderState
 from tests.exchanges.bybit import samples
 from tests.exchanges.bybit.scripted import KEYS, Drop, Scripted, no, ok
@@ -125,6 +125,7 @@ async def test_an_order_of_which_only_fills_are_known_is_not_missing(autojump_cl
         report = await account.find_order(LEG, "ab12")
 
     assert report is not None
+    assert report.side is Side.BUY
     assert (report.state, report.filled, report.average_price) == (
         OrderState.ACCEPTED,
         D("0.8"),

@@ -86,6 +86,7 @@ def read_order(row: Message) -> str:
     assert found.state is states[row["orderStatus"]]
     assert (found.order_id, found.filled) == (row["orderId"], amount(row["cumExecQty"]))
     assert (found.average_price or 0) == amount(row["avgPrice"])
+    assert found.side is (Side.BUY if row["side"] == "Buy" else Side.SELL)
     return READ
 
 

@@ -185,7 +185,7 @@ async def test_an_order_that_was_taken_without_a_good_answer_is_unknown_and_foun
 
     assert len(world.script.actions) == 1  # never sent twice
     found = await account.find_order(BUY.leg, CLOID)
-    assert (found.state, found.filled) == (OrderState.FILLED, Decimal("0.001"))
+    assert (found.state, found.filled, found.side) == (OrderState.FILLED, Decimal("0.001"), Side.BUY)
     assert found.average_price == Decimal("97123")
     await account.aclose()
 
