@@ -177,6 +177,19 @@ class CaseRun(Run):
         is_dead, is_late = self.case.name in LEAVES_DEAD_LINES, self.case.stream == "late"
         waits_s = DEAD_LINES_S if is_dead else LATE_S_MAX if is_late else ENDS_AFTER_S
         await trio.sleep(self._stopped_s() or waits_s)
+        self._close_dust()
+
+    def _close_dust(self) -> None:
+        """Close by its owner's hand what Binance takes no order for; until then its symbol opens nothing."""
+        small = self.verdict.too_small_to_leave(FOLLOWER)
+        for member, symbol, idx in self.books.legs():
+            own = self.books.own(member.name, symbol)
+            if (
+                own in small
+                and self.world.size(member.name, symbol, idx)
+                and not self.books.ideal(member, symbol, idx)
+            ):
+                self.world.core(member.name).close_position(member.name, own, idx)
 
     def _stopped_s(self) -> float:
         limited = any(step.what.get("kind") == "RATE_LIMIT" for step in self.case.trouble.meanwhile)

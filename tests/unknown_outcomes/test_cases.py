@@ -9,7 +9,7 @@ from tests.unknown_outcomes.case import HANDS, PAIRS, make_case
 from tests.unknown_outcomes.run import run_case
 from tests.unknown_outcomes.troubles import PLACES, TROUBLES
 
-CASES = (*range(96), 168, 226, 250, 277, 1615, 3447, 3645, 20601, 20996, 30135)
+CASES = (*range(96), 168, 226, 250, 277, 1615, 3447, 3645, 20601, 20996, 30135, 19604247)
 """Every trouble on every venue; the late ones have found something."""
 
 

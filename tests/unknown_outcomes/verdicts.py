@@ -128,7 +128,7 @@ class Verdicts:
                     self._say(order, f"lost, the venue has {_told(taken)}: {_list(heard.said)}, {heard.left}")
 
     def _taken(self) -> dict[str, Order]:
-        rows = self.venue.ledger.of(self.follower)
+        rows = [row for row in self.venue.ledger.of(self.follower) if row.client_order_id]  # else its owner's
         return {row.client_order_id.removeprefix("0x"): row.order for row in rows if row.order is not None}
 
     def _rows(self) -> list[tuple[str, str, Decimal]]:
