@@ -106,6 +106,8 @@ class FollowerDesk:
     """The notional of each opening without a known outcome, at its limit, by client order id."""
     unconfirmed: Counter[Leg] = attrs.field(factory=Counter)
     """How many fills of a leg the view does not show yet: it may be held although it looks flat."""
+    placing: Counter[str] = attrs.field(factory=Counter)
+    """How many copies of a symbol send now, or wait until the view shows what they sent has filled."""
     undurable: set[str] = attrs.field(factory=set)
     """Copies that were claimed while the ledger was away, and are not in it yet."""
     in_hand: set[str] = attrs.field(factory=set)

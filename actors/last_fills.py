@@ -63,6 +63,10 @@ async def _confirm(desk: FollowerDesk, fills: list[OrderRecord], left: Decimal |
             if await _read(desk, leg.symbol) and asked_at >= believed_at:
                 break
             wait_s *= 2
+        if is_hidden:
+            # Of an order on its way the view may show the fill before it is known for ours, or after.
+            wait_s = max(wait_s, believed_at - trio.current_time())
+            is_hidden = await desk.wait_until(lambda: not desk.placing[leg.symbol], wait_s)
         if is_hidden or _explain(fills, desk.unexplained(leg)):
             desk.rebase(leg.symbol)
     finally:

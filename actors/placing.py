@@ -55,10 +55,16 @@ class Placing:
         if not await self._plan(records):
             return Reason.LEDGER_UNREACHABLE
         self.tries += 1
-        for draft, record in zip(drafts, records, strict=True):
-            reason = await self._place(decision.goal, draft, record, is_last=record is records[-1])
-            if reason is not None:
-                return reason
+        symbol = records[0].leg.symbol
+        self._desk.placing[symbol] += 1
+        try:
+            for draft, record in zip(drafts, records, strict=True):
+                reason = await self._place(decision.goal, draft, record, is_last=record is records[-1])
+                if reason is not None:
+                    return reason
+        finally:
+            self._desk.placing[symbol] -= 1
+            self._desk.tell_news()
         return None
 
     async def set_leverage(self, decision: Decision) -> Reason | None:
