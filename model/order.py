@@ -97,7 +97,7 @@ class OrderReport:
     venue_time_ms: int
     reject_reason: str = ""
     side: Side | None = None
-    """As an order's own row tells it; None in answers to what we asked, which do not repeat it."""
+    """As an order's own row tells it; None where an answer does not repeat what was asked."""
 
 
 def make_client_order_id(follower: str, change_id: str, part: int, attempt: int) -> str:

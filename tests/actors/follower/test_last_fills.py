@@ -13,6 +13,7 @@ from actors.last_fills import _explain, confirm_fills
 from model.account import PositionReport
 from model.copy import OrderRecord
 from model.leg import Leg, Side
+from model.leg_book import flat_row
 from model.order import OrderReport, OrderState
 
 BTC = Leg("BTCUSDT")
@@ -65,16 +66,7 @@ class Gateway:
 
 
 def holding(size: str, *, at_ms: int) -> PositionReport:
-    return PositionReport(
-        leg=BTC,
-        size=Decimal(size),
-        entry_price=None,
-        leverage=None,
-        initial_margin=None,
-        mark_price=None,
-        seq=-1,
-        venue_time_ms=at_ms,
-    )
+    return attrs.evolve(flat_row(BTC, -1, at_ms), size=Decimal(size))
 
 
 @pytest.mark.parametrize("is_shown_first", [True, False])
