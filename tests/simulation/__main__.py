@@ -31,6 +31,7 @@ def main() -> int:
             tuple(options.faults),
             tuple(options.hands),
             histories[number % len(histories)],
+            options.storm,
             options.alarms,
             options.paced,
             options.reads_lag_ms,
@@ -60,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--history", nargs="*", type=Path, default=(), help="trade like who is in these files or folders"
     )
+    parser.add_argument("--storm", action="store_true", help="let the master turn about, and kill just then")
     parser.add_argument("--alarms", action="store_true", help="let the engine tell people, and judge what")
     parser.add_argument("--paced", action="store_true", help="let the engine keep the venues' budgets")
     parser.add_argument("--reads-lag-ms", type=int, help="of Binance; default: by the seed, 1,500 at most")

@@ -24,6 +24,8 @@ class Job:
     hands: tuple[str, ...]
     history: str = ""
     """The file whose trader the master trades like."""
+    storm: bool = False
+    """Whether the master turns about faster than anybody follows."""
     alarms: bool = False
     """Whether the engine tells people what is wrong, and is judged by what it told."""
     paced: bool = False
@@ -39,6 +41,8 @@ class Job:
             kinds += f" --hands {' '.join(self.hands)}"
         if self.history:
             kinds += f" --history {self.history}"
+        if self.storm:
+            kinds += " --storm"
         if self.alarms:
             kinds += " --alarms"
         if self.paced:
@@ -65,6 +69,7 @@ def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
         hands=job.hands,
         venue=job.venue,
         history=job.history,
+        storm=job.storm,
         paced=job.paced,
         reads_lag_ms=job.reads_lag_ms,
     )

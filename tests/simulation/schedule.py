@@ -17,11 +17,12 @@ from tests.simulation.dialects import HEDGING, translated
 from tests.simulation.faults import FAULTS
 from tests.simulation.hands import HANDS
 from tests.simulation.histories import history_of, trades_of
-from tests.simulation.step import LOTS, SYMBOLS, Step
+from tests.simulation.step import SYMBOLS, Step
+from tests.simulation.storms import storms_of
+from tests.simulation.trades import at_one_leverage, made_up
 from tests.world import Cast, fixed_margin, fixed_ratio, mirror
 
 MASTER_EQUITY = "50000"
-NOTIONAL_MAX = 6_000
 NAMES = ("alice", "bob", "carol")
 
 
@@ -39,6 +40,8 @@ class Schedule:
     """Where all followers are; the master is on Bybit always."""
     history: str = ""
     """Whose trades they are; prices move as theirs did, and what is held grows and shrinks in worth."""
+    storm: bool = False
+    """Whether the master turns about faster than anybody follows, and the engine dies just then."""
     paced: bool = False
     """Whether the engine keeps the venues' request budgets, as it does in earnest."""
     reads_lag_ms: int | None = None
@@ -60,6 +63,7 @@ def make_schedule(
     hands: Collection[str] = (),
     venue: str = "bybit",
     history: str = "",
+    storm: bool = False,
     paced: bool = False,
     reads_lag_ms: int | None = None,
 ) -> Schedule:
@@ -74,14 +78,20 @@ def make_schedule(
         hedged, cast = (), tuple(attrs.evolve(it, hedge=False) for it in cast)
     cast = tuple(attrs.evolve(it, venue=venue) for it in cast)
     length = chance.choice((8.0, 15.0, 30.0, 60.0))
-    steps = trades_of(chance, history_of(history), length) if history else _trades(chance, hedged, length)
+    names = tuple(it.name for it in cast)
+    if history:
+        steps = trades_of(chance, history_of(history), length)
+    elif storm:
+        steps = storms_of(chance, hedged, names, length)
+    else:
+        steps = made_up(chance, hedged, length)
     if any(member.settings["sizing"].mode is SizingMode.FIXED_MARGIN for member in cast):
-        steps = [_at_one_leverage(step) for step in steps]
+        steps = [at_one_leverage(step) for step in steps]
     if not history:  # there prices move with the trades
         steps += _moves(chance, length)
-    steps += _faults(chance, length, tuple(it.name for it in cast), faults)
+    steps += _faults(chance, length, names, faults)
     if hands:
-        steps += _hands(random.Random(f"{seed} hands"), length, tuple(it.name for it in cast), hands)
+        steps += _hands(random.Random(f"{seed} hands"), length, names, hands)
     ordered = tuple(sorted((translated(step, venue) for step in steps), key=lambda step: step.at))
     return Schedule(
         seed=seed,
@@ -91,6 +101,7 @@ def make_schedule(
         heals_at=length + 1.0,
         venue=venue,
         history=history,
+        storm=storm,
         paced=paced,
         reads_lag_ms=reads_lag_ms,
     )
@@ -116,51 +127,7 @@ def _sizing(chance: random.Random) -> Sizing:
     return fixed_margin(chance.choice(("0.02", "0.05")))
 
 
-# Trades
-
-
-def _trades(chance: random.Random, hedged: tuple[str, ...], length: float) -> list[Step]:
-    held: dict[tuple[str, int], Decimal] = {}
-    symbols = SYMBOLS[: chance.choice((1, 2, 4))]
-    steps = []
-    at = 0.0
-    while at < length and len(steps) < 40:
-        at += chance.choice((0.0, 0.01, 0.05, 0.3, 1.0, 3.0)) * chance.random() * 2
-        symbol = chance.choice(symbols)
-        idx = chance.choice((1, 2)) if symbol in hedged else 0
-        quantity = _quantity(chance, symbol, idx, held.get((symbol, idx), Decimal(0)))
-        held[symbol, idx] = held.get((symbol, idx), Decimal(0)) + quantity
-        parts = chance.choice((1, 1, 1, 2, 3))
-        what = {"symbol": symbol, "idx": idx, "quantity": quantity, "parts": parts}
-        if chance.random() < 0.1 and not held[symbol, idx] - quantity:
-            what["leverage"] = Decimal(chance.choice((5, 20)))
-        what["one_frame"] = chance.random() < 0.6
-        steps.append(Step(at=round(at, 3), act="trade", what=what))
-    return steps
-
-
-def _at_one_leverage(step: Step) -> Step:
-    """Fixed margin is sized by the margin at the peak: with less leverage an increase asks for less."""
-    return attrs.evolve(step, what={key: it for key, it in step.what.items() if key != "leverage"})
-
-
-def _quantity(chance: random.Random, symbol: str, idx: int, held: Decimal) -> Decimal:
-    """Return what the master trades next on a leg: an opening, an increase, a reduction, a close, a flip."""
-    lot, price = LOTS[symbol], DEFAULT_PRICES[symbol]
-    kind = chance.random()
-    size = max(lot, floor_to_step(Decimal(chance.randint(10, 2500)) / price, lot))
-    sign = {0: chance.choice((1, -1)), 1: 1, 2: -1}[idx]
-    if not held:
-        return size * sign
-    sign = 1 if held > 0 else -1
-    if kind < 0.3 and abs(held) * price < NOTIONAL_MAX:
-        return size * sign
-    if kind < 0.6:
-        part = max(lot, floor_to_step(abs(held) * Decimal(chance.choice(("0.1", "0.5", "0.9"))), lot))
-        return -min(part, abs(held)) * sign
-    if kind < 0.7 and not idx:
-        return -(abs(held) + size) * sign
-    return -held
+# Prices and faults
 
 
 def _moves(chance: random.Random, length: float) -> list[Step]:
@@ -176,9 +143,6 @@ def _moves(chance: random.Random, length: float) -> list[Step]:
             )
         )
     return steps
-
-
-# Faults
 
 
 def _faults(
