@@ -26,6 +26,7 @@ torture: $(VENV)/.installed
 	$(BIN)/python -m tests.unknown_outcomes --cases 5000 --jobs $(JOBS)
 	$(BIN)/python -m tests.simulation --seeds 5000 --venue all --jobs $(JOBS)
 	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --paced
+	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --storm
 	$(BIN)/python -m tests.simulation --seeds 200 --venue all --jobs $(JOBS) --twice
 	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --alarms
 	test -z "$$COPYTRADER_DATA" || \

@@ -1,7 +1,8 @@
 """What became of a copy that was claimed before a crash and has no outcome (R2, R11)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import product
 
 import attrs
 import trio
@@ -14,6 +15,7 @@ from actors.messages import MasterChanged
 from actors.order_life import settle
 from exchanges.errors import ExchangeError
 from model.amounts import ZERO
+from model.change import Change
 from model.copy import Holding, OrderRecord
 from model.ledger import OpenCopy
 from model.leg import HEDGE_LONG, ONE_WAY, Leg, PositionMode, Side
@@ -115,35 +117,55 @@ async def _settle(desk: FollowerDesk, order: OrderRecord, symbol: str, *, is_new
     return await settle(desk, asked_from, desk.baseline(symbol) if is_newest else None)
 
 
-def _goals(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> dict[Leg, Decimal]:
-    """Return the master's size that each leg of the follower answers with what the copy filled there."""
-    asked = MasterChanged(change=open_copy.change, others=open_copy.beside, received_at=0.0)
+def _goals(desk: FollowerDesk, open_copy: OpenCopy, symbol: str) -> dict[Leg, tuple[Decimal, ...]]:
+    """Return the master's sizes that each leg of the follower may answer with what the copy filled there.
+
+    Several are the largest and the smallest net that the copy may have known.
+    """
     mode = desk.view.mode(symbol) or PositionMode.ONE_WAY
-    return {goal.leg: goal.after for goal in goals_for(desk, asked, symbol=symbol, mode=mode)}
+    found: dict[Leg, tuple[Decimal, ...]] = {}
+    for others in _sets_beside(open_copy):
+        asked = MasterChanged(change=open_copy.change, others=others, received_at=0.0)
+        for goal in goals_for(desk, asked, symbol=symbol, mode=mode):
+            sizes = found.get(goal.leg, ())
+            found[goal.leg] = sizes if goal.after in sizes else (*sizes, goal.after)
+    return found
 
 
-def _note_fills(desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, Decimal]) -> None:
+def _sets_beside(open_copy: OpenCopy) -> Iterable[tuple[Change, ...]]:
+    """Return what the master's other legs may have been together when the copy's orders were sized."""
+    legs: dict[Leg, list[Change]] = {}
+    for change in open_copy.beside:
+        legs.setdefault(change.leg, []).append(change)
+    return product(*((min(rows, key=_size), max(rows, key=_size)) for rows in legs.values()))
+
+
+def _size(change: Change) -> Decimal:
+    return change.size_after
+
+
+def _note_fills(desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, tuple[Decimal, ...]]) -> None:
     """Note which legs the copy has begun to move, and own what is there: it was ours or is now."""
     for order in record.orders:
         if not order.filled:
             continue
         holding = _own(desk, order.leg)
         # Of a leg that the account's mode has no more: where it was before.
-        record.moving[order.leg] = (goals.get(order.leg, holding.master_size),)
+        record.moving[order.leg] = goals.get(order.leg, (holding.master_size,))
         if desk.view.size(order.leg):
             record.hold(holding)
 
 
 def _note_opened(
-    desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, Decimal], is_alone: bool
+    desk: FollowerDesk, record: CopyRecord, *, goals: Mapping[Leg, tuple[Decimal, ...]], is_alone: bool
 ) -> None:
     """Note the leg that the copy's last try has opened whole: what others took there is not opened again."""
     newest = max(order.attempt for order in record.orders)
     last = [order for order in record.orders if order.attempt == newest]
     if all(order.state is OrderState.FILLED and _opens(desk, order, is_alone=is_alone) for order in last):
-        for leg in {order.leg for order in last} & goals.keys():
+        for leg in {order.leg for order in last if len(goals.get(order.leg, ())) == 1}:
             moved = sum((it.side.sign * it.filled for it in record.orders if it.leg == leg), ZERO)
-            record.opened[leg] = Opened(goals[leg], desk.own(leg).target + moved if is_alone else None)
+            record.opened[leg] = Opened(goals[leg][0], desk.own(leg).target + moved if is_alone else None)
 
 
 def _opens(desk: FollowerDesk, order: OrderRecord, *, is_alone: bool) -> bool:

@@ -24,7 +24,7 @@ NO_REPAIR = f"substr(change_id, 1, {len(REPAIR_PREFIX)}) <> '{REPAIR_PREFIX}'"
 OF_THE_MASTER = f"position_idx >= 0 AND {NO_REPAIR}"
 """What a repair or an operator asked for is no change of the master's, and moves nobody else."""
 LOOKED_BACK_MAX = 1_000
-"""Changes of a leg that may have come since a copy was claimed that is open still."""
+"""Changes of a leg that may have come since one was answered whose copy is open still."""
 FILLS_LOOKED_BACK_MAX = 500
 """Changes of all legs that may have come since a copy began whose orders are among the last."""
 # The legs come from the index alone, and each finds its row there: of a million changes few are read.
@@ -49,7 +49,7 @@ def last_changes(connection: peewee.Database) -> dict[Leg, Change]:
 def open_copies(connection: peewee.Database, follower: str) -> list[OpenCopy]:
     """Return a follower's claims without an outcome, oldest first."""
     query = (
-        CopyRecord.select(CopyRecord, ChangeRow.body.alias("body"))
+        CopyRecord.select(CopyRecord, ChangeRow.body.alias("body"), ChangeRow.id.alias("change_no"))
         .join(ChangeRow, on=(ChangeRow.change_id == CopyRecord.change_id))
         .where(CopyRecord.follower == follower, CopyRecord.state == CopyState.CLAIMED.value)
         .order_by(CopyRecord.id)
@@ -64,7 +64,7 @@ def open_copies(connection: peewee.Database, follower: str) -> list[OpenCopy]:
             client_order_id=row["client_order_id"],
             orders=orders[row["id"]],
             claimed_at_ms=row["claimed_at_ms"],
-            beside=_beside(connection, Leg(row["symbol"], row["position_idx"]), row["claimed_at_ms"]),
+            beside=_beside(connection, Leg(row["symbol"], row["position_idx"]), row["change_no"]),
         )
         for row in rows
     ]
@@ -119,24 +119,26 @@ def holdings_of(connection: peewee.Database, follower: str) -> list[Holding]:
     return [_holding(row) for row in rows]
 
 
-def _beside(connection: peewee.Database, leg: Leg, claimed_at_ms: int) -> tuple[Change, ...]:
-    """Return the newest change of the symbol's other legs that was known at a moment."""
-    found = (
-        _newest_known(connection, Leg(leg.symbol, idx), claimed_at_ms)
-        for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT)
-        if idx != leg.position_idx
-    )
-    return tuple(change for change in found if change is not None)
+def _beside(connection: peewee.Database, leg: Leg, change_no: int) -> tuple[Change, ...]:
+    """Return of the symbol's other legs what the answer to a change may have known, oldest first.
+
+    Changes are kept in the order in which they are told, but beside the answers: one that is kept
+    after the answered one may have been told before it, or before a later try.
+    """
+    others = (Leg(leg.symbol, idx) for idx in (ONE_WAY, HEDGE_LONG, HEDGE_SHORT) if idx != leg.position_idx)
+    return tuple(chain.from_iterable(_known_about(connection, other, change_no) for other in others))
 
 
-def _newest_known(connection: peewee.Database, leg: Leg, at_ms: int) -> Change | None:
-    query = (
-        ChangeRow.select(ChangeRow.body)
-        .where(ChangeRow.symbol == leg.symbol, ChangeRow.position_idx == leg.position_idx, SQL(NO_REPAIR))
-        .order_by(ChangeRow.venue_time_ms.desc(), ChangeRow.seq.desc(), ChangeRow.id.desc())
+def _known_about(connection: peewee.Database, leg: Leg, change_no: int) -> Iterable[Change]:
+    """Return a leg's newest change of before another one was kept, and all of since then."""
+    own = ChangeRow.select(ChangeRow.body).where(
+        ChangeRow.symbol == leg.symbol, ChangeRow.position_idx == leg.position_idx, SQL(NO_REPAIR)
     )
-    changes = (decode_change(row["body"]) for row in query.limit(LOOKED_BACK_MAX).dicts().execute(connection))
-    return next((change for change in changes if change.received_at_ms <= at_ms), None)
+    newest_first = own.order_by(ChangeRow.venue_time_ms.desc(), ChangeRow.seq.desc(), ChangeRow.id.desc())
+    before = newest_first.where(ChangeRow.id < change_no).limit(1)
+    since = own.where(ChangeRow.id > change_no).order_by(ChangeRow.id.desc()).limit(LOOKED_BACK_MAX)
+    rows = [*since.dicts().execute(connection), *before.dicts().execute(connection)]
+    return [decode_change(row["body"]) for row in reversed(rows)]
 
 
 def _orders_of(

@@ -24,7 +24,7 @@ class OpenCopy:
     orders: tuple[OrderRecord, ...]
     claimed_at_ms: int
     beside: tuple[Change, ...] = ()
-    """The newest change of each of the symbol's other legs when it was claimed: a net is of all."""
+    """Changes of the symbol's other legs that it may have answered too, oldest first: a net is of all."""
 
 
 @attrs.frozen(kw_only=True)

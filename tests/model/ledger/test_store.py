@@ -116,18 +116,21 @@ def test_open_copies_come_with_their_change_and_orders(store: Store) -> None:
     assert store.open_copies("nobody") == []
 
 
-def test_open_copies_come_with_what_was_known_of_the_symbols_other_legs(store: Store) -> None:
-    """A net that was answered before a crash was taken for the last net and the change's own step."""
+def test_open_copies_come_with_what_may_have_been_known_of_the_symbols_other_legs(store: Store) -> None:
+    """A net that was answered before a crash was taken for the last net and the change's own step.
+
+    The answer may know changes that are kept after its own: how soon they are is chance.
+    """
     long, short, flat = Leg("BTCUSDT", 1), Leg("BTCUSDT", 2), Leg("ETHUSDT", 1)
-    before, later = (make_change(seq, leg=long, received_at_ms=NOW_MS + seq * 10) for seq in (1, 4))
-    answered = make_change(2, leg=short, received_at_ms=NOW_MS + 20)
-    elsewhere = make_change(3, leg=flat, received_at_ms=NOW_MS)
-    store.remember_changes([before, later, elsewhere])
-    store.claim([make_claim(change=answered, claimed_at_ms=NOW_MS + 30)], now_ms=NOW_MS)
+    oldest, before, after, last = (make_change(seq, leg=long) for seq in (1, 2, 5, 6))
+    answered = make_change(3, leg=short)
+    store.remember_changes([oldest, before, make_change(4, leg=flat)])
+    store.claim([make_claim(change=answered)], now_ms=NOW_MS)
+    store.remember_changes([after, last, make_change(7, leg=short)])
 
     (found,) = store.open_copies("alice")
 
-    assert found.beside == (before,)
+    assert found.beside == (before, after, last)
 
 
 def test_what_may_be_told_again_and_was_answered_is_known(store: Store) -> None:
