@@ -74,9 +74,9 @@ class Found:
         return percentile(factors, 0.95)
 
     def figure(self) -> Figure:
-        """Return the factor beside that of chance, judged where it is not hidden in it."""
+        """Return the factor beside that of chance, judged where chance could not make it the other way."""
         factor, chance = self.factor(0.99), self.chance(0.99)
-        is_hidden = chance > max(FACTOR_MAX, factor)
+        is_hidden = chance > max(FACTOR_MAX, factor) and factor * chance > FACTOR_MAX
         well, beside = _together(self.well), _together(self.beside)
         cpu = sum(it.cpu_s for it in self.beside) / sum(it.cpu_s for it in self.well)
         return Figure(
