@@ -244,3 +244,23 @@ async def test_what_a_drain_held_back_is_done_after_the_next_start(
 
         assert (stopped_at, world.size("alice")) == (D(0), D("-0.3"))
         assert not world.sent_twice()
+
+
+async def test_what_the_master_took_off_a_net_while_it_was_answered_is_taken_off_after_a_kill(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """Found by simulation: the answer was taken for one that knew his other leg's move of the same moment."""
+    async with open_world(tmp_path, Cast(venue=venue), master_hedges=["BTCUSDT"]) as world:
+        world.trade("BTCUSDT", "0.3", position_idx=1)
+        await world.settled()
+        world.core("alice").faults.add(FaultKind.DELAY_REQUEST, account="alice", seconds=0.2)
+        world.trade("BTCUSDT", "-0.4", position_idx=2)
+        world.trade("BTCUSDT", "0.06", position_idx=1)
+        await world.until(lambda: world.size("alice") < 0)
+        await world.kill_engine()
+        world.core("alice").faults.clear()
+        await world.start_engine()
+        await world.ready()
+        await world.settled()
+
+        assert world.size("alice") == D("-0.04")
