@@ -89,8 +89,10 @@ class World:
     """Whether the engine keeps the venues' request budgets, and heeds their stops."""
     make_parts: Callable[..., EngineParts] | None = None
     """Puts an engine's parts together, where it is to have more than a scenario needs."""
-    make_desk: type[LedgerDesk] = LedgerDesk
+    make_desk: Callable[..., LedgerDesk] = LedgerDesk
     events: list[object] = attrs.field(factory=list)
+    desk: LedgerDesk | None = None
+    """The newest engine's."""
     _engine: Engine | None = None
     _scope: trio.CancelScope | None = None
     _ended: trio.Event = attrs.field(factory=trio.Event)
@@ -249,7 +251,7 @@ class World:
             )
         bus = Bus()
         clock = self.host_clock
-        desk = self.make_desk(
+        self.desk = desk = self.make_desk(
             self.store,
             journal=Journal(self.directory / "journal"),
             mode=Mode.INLINE,
@@ -320,7 +322,7 @@ async def open_world(
     ledger_url: str | None = None,
     listings: Mapping[str, Iterable[Listing]] | None = None,
     make_parts: Callable[..., EngineParts] | None = None,
-    make_desk: type[LedgerDesk] = LedgerDesk,
+    make_desk: Callable[..., LedgerDesk] = LedgerDesk,
     paced: bool = False,
 ) -> AsyncIterator[World]:
     """Open venues with a master and these followers, and an engine that is ready to copy.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Any, TypeVar
 
 import trio
@@ -57,3 +58,26 @@ class HangingDesk(LedgerDesk):
         with trio.CancelScope(shield=True):  # as a thread is
             await trio.sleep(self.hangs_s)
         raise LedgerUnreachable("no answer in time")
+
+
+class SlowDesk(LedgerDesk):
+    """A desk whose database takes its time for each transaction, half before the commit and half after.
+
+    With the engine it is killed: what was not committed by then never is.
+    """
+
+    def __init__(self, *args: Any, commit_s: float, chance: Random, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._commit_s = commit_s
+        self._chance = chance
+        self.is_killed = False
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        half_s = self._chance.uniform(0.0, self._commit_s)
+        with trio.CancelScope(shield=True):  # as a thread is
+            await trio.sleep(half_s)
+            if self.is_killed:
+                raise LedgerUnreachable("killed before the commit")
+            done = await super()._call(work)
+            await trio.sleep(half_s)
+        return done

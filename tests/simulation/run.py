@@ -8,6 +8,7 @@ import random
 import tempfile
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -15,6 +16,7 @@ import trio
 from pykka import ActorRegistry
 from trio.testing import MockClock
 
+from actors.ledger_desk import LedgerDesk
 from actors.mark_stream import CLOCK_REFRESH_S
 from actors.order_life import MOVED_GRACE_S
 from actors.venue_board import CATALOGUE_AGE_S_MIN
@@ -28,7 +30,7 @@ from model.amounts import use_money_context
 from model.reasons import Reason
 from supervision.engine import EngineParts
 from tests.simulation.books import Books
-from tests.simulation.outage import Outage
+from tests.simulation.outage import Outage, SlowDesk
 from tests.simulation.schedule import MASTER_EQUITY, Schedule, make_schedule
 from tests.simulation.secrecy import Secrecy
 from tests.simulation.stage import AT_ONCE, Stage
@@ -45,6 +47,7 @@ SNAPSHOT_S = 75.0
 KEY_QUESTIONS_S = 60.0
 """Nothing is opened before a start's questions about keys are answered, which there cost most and go last."""
 READS_LAG_MS = (0, 400, 1_500)
+COMMIT_S = (0.002, 0.02, 0.1)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
 CUTTING = frozenset({"drop", "silence"})
@@ -122,6 +125,7 @@ class Run:
             description=SandboxDescription(accounts=(), seed=schedule.seed),
             start=False,
             make_parts=self.make_parts,
+            make_desk=self._make_desk(),
             paced=schedule.paced,
         ) as world:
             self.world = world
@@ -149,6 +153,13 @@ class Run:
             finally:
                 self._write_log(world)
                 self.books.close()
+
+    def _make_desk(self) -> Callable[..., LedgerDesk]:
+        """Return what makes an engine's desk; in a storm one that takes time, as databases do."""
+        seed = self.schedule.seed
+        if not self.schedule.storm:
+            return LedgerDesk
+        return partial(SlowDesk, commit_s=COMMIT_S[seed % len(COMMIT_S)], chance=random.Random(seed))
 
     def _let_reads_lag(self, world: World) -> None:
         """Let reads lag where a venue's may, and look-ups of orders everywhere, in most runs."""

@@ -19,7 +19,7 @@ from supervision.supervisor import State
 from tests.houses import House
 from tests.simulation.books import Books
 from tests.simulation.hands import SMALL
-from tests.simulation.outage import Outage
+from tests.simulation.outage import Outage, SlowDesk
 from tests.simulation.step import LOTS, Step
 from tests.simulation.story import say
 from tests.world import MASTER, World
@@ -164,6 +164,8 @@ class Stage:
 
     async def _do_kill(self, *, away_s: float) -> None:
         async with self._engine_lock:
+            if isinstance(self._world.desk, SlowDesk):
+                self._world.desk.is_killed = True
             await self._world.kill_engine()
             await trio.sleep(away_s)
             await self._world.start_engine()
