@@ -52,8 +52,9 @@ class Ages:
 
 
 def _is_caught_up(reader: sqlite3.Connection, copy: int) -> bool:
-    """Tell whether the copy says so; one that never ended, or that a later life superseded, says nothing."""
+    """Tell whether the copy says so; one that never ended, or that a later life ended, says nothing."""
     query = "SELECT state, explain FROM copies WHERE id = ?"
     [state, explain] = reader.execute(query, (copy,)).fetchone()
-    change = json.loads(explain or "{}").get("change")
-    return state == CopyState.SUPERSEDED.value or change is None or bool(change["caught_up"])
+    told = json.loads(explain or "{}")
+    is_silent = state == CopyState.SUPERSEDED.value or not told.get("decisions")
+    return is_silent or bool(told["change"]["caught_up"])
