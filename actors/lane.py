@@ -7,7 +7,7 @@ import attrs
 import trio
 
 from actors.messages import MasterChanged
-from model.leg import classify
+from model.leg import ChangeClass, classify
 
 
 class Interrupted(Exception):
@@ -61,7 +61,7 @@ class Lane:
     def give_way(self, *, to_full_closes_only: bool) -> None:
         """Let reductions of the symbol pass while an order's outcome is unknown (R11).
 
-        Beside an unknown reduction only full closes may pass: two partial ones, sized from the same
+        Beside an unknown reduction only what closes all may pass: two partial ones, sized from the same
         position, would together take off too much.
         """
         self.yielding = True
@@ -70,4 +70,5 @@ class Lane:
 
     def lets_pass(self, before: Decimal, after: Decimal) -> bool:
         """Tell whether a move of the master may be answered beside this yielding lane."""
-        return not after if self.only_full_closes else classify(before, after).reduces
+        kind = classify(before, after)
+        return not after or kind is ChangeClass.FLIP if self.only_full_closes else kind.reduces

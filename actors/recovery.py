@@ -86,7 +86,8 @@ def _orders_that_may_exist(open_copy: OpenCopy) -> tuple[OrderRecord, ...]:
 async def _settle_all(desk: FollowerDesk, orders: tuple[OrderRecord, ...], symbol: str) -> list[OrderRecord]:
     """Ask for all at the same time: it takes seconds to believe that one has never left.
 
-    What one has filled is owned at once, so that it can be left while another is not known yet.
+    What one has filled is owned at once, so that it can be left while another is not known yet; and it
+    is seen to be shown at once, for until then it moves what the other is compared with.
     """
     settled = {order.client_order_id: order for order in orders}
     newest = max(order.attempt for order in orders)
@@ -101,6 +102,8 @@ async def _settle_all(desk: FollowerDesk, orders: tuple[OrderRecord, ...], symbo
             if found.filled:
                 await _read_position(desk, symbol)  # what was filled is ours, however late its frame comes
                 _own(desk, found.leg)
+        if not order.state.is_final:
+            await confirm_fills(desk, [found], left={})
 
     async with trio.open_nursery() as nursery:
         for order in orders:

@@ -9,10 +9,10 @@ import trio
 from pykka import ActorDeadError
 
 from actors.messages import CrashNow
-from exchanges.sandbox import FaultKind, Liquidity, Listing, Position
+from exchanges.sandbox import DEFAULT_PRICES, FaultKind, Liquidity, Listing, Position
 from exchanges.sandbox.listing import ListingStatus
 from exchanges.sandbox.refusals import Refused
-from model.amounts import floor_to_step
+from model.amounts import ceil_to_step, floor_to_step
 from model.ledger import LedgerUnreachable
 from model.settings import FollowerMode
 from supervision.supervisor import State
@@ -292,5 +292,7 @@ def _refiltered(listing: Listing, what: str, exchange: str) -> Listing | None:
     if what == "lot_size":
         return attrs.evolve(listing, lot_size=listing.lot_size * 10, min_quantity=listing.lot_size * 10)
     if what == "max_market_quantity":
-        return attrs.evolve(listing, max_market_quantity=listing.lot_size * 30)
+        # No venue sets a maximum below its own minimum: parts of it could not be traded.
+        least = ceil_to_step(2 * listing.min_notional / DEFAULT_PRICES[listing.symbol], listing.lot_size)
+        return attrs.evolve(listing, max_market_quantity=max(listing.lot_size * 30, least))
     return attrs.evolve(listing, **{what: getattr(listing, what) * (2 if what == "min_notional" else 10)})

@@ -8,7 +8,7 @@ from tests.simulation.hands import HANDS
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 
-SEEDS = {"bybit": (0, 1, 3), "binance": (2, 1067), "hyperliquid": (5, 8)}
+SEEDS = {"bybit": (0, 1, 3), "binance": (2, 1067, 20500337), "hyperliquid": (5, 8)}
 """By the venue of the followers. Late ones have found something."""
 
 

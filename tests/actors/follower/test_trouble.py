@@ -91,6 +91,28 @@ async def test_the_master_leaves_while_an_opening_is_unknown(
         assert_nothing_twice(world)
 
 
+async def test_the_master_turns_about_while_a_partial_close_is_unknown(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """Found by simulation: what closes all goes beside it, and so does the first half of a flip."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        faults, endpoint = world.core("alice").faults, world.house("alice").order_endpoint
+        faults.add(FaultKind.RESET_BEFORE, account="alice", endpoint=endpoint, count=1)
+        world.trade("BTCUSDT", "-0.1")
+        await trio.sleep(0.2)
+        world.trade("BTCUSDT", "-0.6")
+        await trio.sleep(1.0)
+        held = world.size("alice")
+        await world.settled()
+
+        assert held <= 0
+        assert world.size("alice") in (0, D("-0.2"))
+        assert_nothing_twice(world)
+
+
+
 async def test_an_opening_that_never_arrived_is_lost_only_by_the_venues_word(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
