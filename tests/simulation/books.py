@@ -299,6 +299,7 @@ class Books:
                     symbol=symbol,
                     held=held,
                     newest=self._newest_change(symbol),
+                    touched=(row.account, symbol, row.intent.position_idx) in self.touched,
                 ):
                     self._say(row, "its copy had opened the leg whole before")
                 now_ms, harmed = self.venue.now_ms(), self._unheard.was_harmed

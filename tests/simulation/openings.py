@@ -53,15 +53,19 @@ class Openings:
         symbol: str,
         held: Decimal,
         newest: str | None,
+        touched: bool,
     ) -> bool:
         """Take an opening that arrives; tell whether an earlier try of its copy had opened the leg whole.
 
-        It may add to that where the master moved on, or the account was paid, since that one left.
+        It may add to that where the master moved on, or the account was paid, since that one left. Where
+        somebody else moved the leg, and a crash interrupted another copy of it too, nobody can tell whether
+        that one had opened or closed.
 
         Args:
             symbol: the master's name of it.
             held: of the leg, signed.
             newest: the last change of the symbol that the engine has told of.
+            touched: whether somebody else has moved the leg.
         """
         asked = "SELECT attempt FROM orders WHERE client_order_id = ?"
         found = reader.execute(asked, (ledger_id,)).fetchone()
@@ -76,5 +80,15 @@ class Openings:
         was_whole = bool(before) and all(
             it.row.filled == it.row.intent.quantity and it.moves == opening.moves for it in before
         )
+        if touched and _is_beside_another(reader, copy):
+            return False
         (answered,) = reader.execute("SELECT change_id FROM copies WHERE id = ?", (copy,)).fetchone()
         return was_whole and (answered == newest or any(it.has_lost_to(held) for it in before))
+
+
+def _is_beside_another(reader: sqlite3.Connection, copy: int) -> bool:
+    query = """
+        SELECT 1 FROM copies AS own JOIN copies AS other USING (follower, symbol)
+        WHERE own.id = ? AND other.id <> own.id AND other.state = 'claimed'
+    """
+    return reader.execute(query, (copy,)).fetchone() is not None

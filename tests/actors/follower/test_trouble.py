@@ -112,7 +112,6 @@ async def test_the_master_turns_about_while_a_partial_close_is_unknown(
         assert_nothing_twice(world)
 
 
-
 async def test_an_opening_that_never_arrived_is_lost_only_by_the_venues_word(
     tmp_path: Path, autojump_clock: MockClock, venue: str
 ) -> None:
