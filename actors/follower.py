@@ -48,7 +48,7 @@ from actors.messages import (
 from actors.newest_changes import NewestChanges
 from actors.risk_watch import RiskWatch
 from actors.runtime import Address, TrioActor
-from model.amounts import ZERO
+from model.amounts import EXACT, ZERO
 from model.key_standing import KeyStanding
 from model.leg import ONE_WAY, Leg, PositionMode
 from model.settings import FollowerMode
@@ -204,7 +204,16 @@ class Follower(TrioActor):
     # Copies
 
     def _move_of(self, message: MasterChanged, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return the master's size before and after the change, netted where the follower nets."""
+        """Return the master's size before and after the change, netted where the follower nets.
+
+        What is held against him now counts as before: it is to be left, whatever he did on the way.
+        """
+        before, after = self._master_move(message, symbol)
+        leg = Leg(symbol, ONE_WAY)
+        held = self._desk.view.size(leg) if self._desk.owns(leg) else ZERO
+        return (held if EXACT.multiply(held, after) < 0 else before), after
+
+    def _master_move(self, message: MasterChanged, symbol: str) -> tuple[Decimal, Decimal]:
         change = self._desk.symbols.own_units(message.change)
         leg = Leg(symbol, ONE_WAY)
         if change.leg.position_idx == ONE_WAY or self._desk.view.mode(symbol) is not PositionMode.ONE_WAY:

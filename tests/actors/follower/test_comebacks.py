@@ -264,3 +264,27 @@ async def test_what_the_master_took_off_a_net_while_it_was_answered_is_taken_off
         await world.settled()
 
         assert world.size("alice") == D("-0.04")
+
+
+async def test_an_old_side_is_left_at_once_after_a_kill_though_its_exit_is_unknown(
+    tmp_path: Path, autojump_clock: MockClock, venue: str
+) -> None:
+    """A master who was flat meanwhile has opened the other side: that alone looked like an opening."""
+    async with open_world(tmp_path, Cast(venue=venue)) as world:
+        world.trade("BTCUSDT", "0.5")
+        await world.settled()
+        faults, endpoint = world.core("alice").faults, world.house("alice").order_endpoint
+        faults.add(FaultKind.LOSE_REQUEST, account="alice", endpoint=endpoint, count=1)
+        world.close("BTCUSDT")
+        await trio.sleep(0.2)
+        await world.kill_engine()
+        world.trade("BTCUSDT", "-0.2")
+        await world.start_engine()
+        await world.ready()
+        await trio.sleep(1.0)
+        held = world.size("alice")
+        await world.settled()
+
+        assert held <= 0
+        assert world.size("alice") == D("-0.2")
+        assert not world.sent_twice()
