@@ -42,6 +42,7 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         place = options.keep or Path(directory)
+        place.mkdir(parents=True, exist_ok=True)
         if options.hardships:
             problems = _hardships(options, place)
         else:
