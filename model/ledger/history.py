@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
+import attrs
 import peewee
 from peewee import SQL
 
@@ -130,15 +131,21 @@ def _beside(connection: peewee.Database, leg: Leg, change_no: int) -> tuple[Chan
 
 
 def _known_about(connection: peewee.Database, leg: Leg, change_no: int) -> Iterable[Change]:
-    """Return a leg's newest change of before another one was kept, and all of since then."""
+    """Return a leg's newest change of before another one was kept, and all of since then.
+
+    Of a leg that was never heard of before, the first of them tells how it was until then.
+    """
     own = ChangeRow.select(ChangeRow.body).where(
         ChangeRow.symbol == leg.symbol, ChangeRow.position_idx == leg.position_idx, SQL(NO_REPAIR)
     )
     newest_first = own.order_by(ChangeRow.venue_time_ms.desc(), ChangeRow.seq.desc(), ChangeRow.id.desc())
     before = newest_first.where(ChangeRow.id < change_no).limit(1)
     since = own.where(ChangeRow.id > change_no).order_by(ChangeRow.id.desc()).limit(LOOKED_BACK_MAX)
-    rows = [*since.dicts().execute(connection), *before.dicts().execute(connection)]
-    return [decode_change(row["body"]) for row in reversed(rows)]
+    known = [decode_change(row["body"]) for row in before.dicts().execute(connection)]
+    later = [decode_change(row["body"]) for row in since.dicts().execute(connection)][::-1]
+    if later and not known:
+        known = [attrs.evolve(later[0], size_after=later[0].size_before)]
+    return [*known, *later]
 
 
 def _orders_of(

@@ -133,6 +133,16 @@ def test_open_copies_come_with_what_may_have_been_known_of_the_symbols_other_leg
     assert found.beside == (before, after, last)
 
 
+def test_a_leg_that_was_first_heard_of_after_the_answer_may_have_been_flat_to_it(store: Store) -> None:
+    answered, first = make_change(1, leg=Leg("BTCUSDT", 2)), make_change(2, leg=Leg("BTCUSDT", 1))
+    store.claim([make_claim(change=answered)], now_ms=NOW_MS)
+    store.remember_changes([first])
+
+    (found,) = store.open_copies("alice")
+
+    assert [change.size_after for change in found.beside] == [first.size_before, first.size_after]
+
+
 def test_what_may_be_told_again_and_was_answered_is_known(store: Store) -> None:
     older, newest, elsewhere = make_change(1), make_change(2), make_change(3, leg=Leg("ETHUSDT", 1))
     answers = [make_claim(change=older), make_claim(change=newest), make_claim("bob", elsewhere)]
