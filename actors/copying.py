@@ -371,7 +371,7 @@ class Copying:
         known = attrs.evolve(self._desk.own(goal.leg), owned=owned, target=left)
         if goal.change.by_operator:  # what of the master was acted on stays as it was
             self._hold(attrs.evolve(known, skipped=None, wanted=None))
-        elif (self._is_in_hand and goal.withholds) or _has_its_outcome(goal, known, reason):
+        elif (self._is_in_hand and goal.withholds) or self._has_its_outcome(goal, known, reason):
             self._hold(known)
         else:
             self._hold(
@@ -386,6 +386,11 @@ class Copying:
                     wanted=self._still_wanted(goal, situation, reason),
                 )
             )
+
+    def _has_its_outcome(self, goal: Goal, known: Holding, reason: Reason | None) -> bool:
+        """Tell whether what was said of the leg when the change was answered still says why it is there."""
+        is_told = self._is_answered or goal.only_reduces
+        return is_told and reason is Reason.NOTHING_TO_DO and known.master_size == goal.after
 
     def _still_wanted(self, goal: Goal, situation: Situation, reason: Reason | None) -> Decimal | None:
         """Return where the leg should have gone; a repair that may not open leaves that to others (R15)."""
@@ -408,11 +413,6 @@ def _must_go_on(goal: Goal, situation: Situation, reason: Reason | None) -> bool
         return False
     has_left = EXACT.multiply(situation.size, goal.after) <= 0
     return reason in (_KEEPS_AN_EXIT if has_left else _BY_CATALOGUE if goal.takes_off else ())
-
-
-def _has_its_outcome(goal: Goal, known: Holding, reason: Reason | None) -> bool:
-    """Tell whether what was said of the leg when the change was answered still says why it is there."""
-    return goal.only_reduces and reason is Reason.NOTHING_TO_DO and known.master_size == goal.after
 
 
 _KEEPS_AN_EXIT = frozenset({Reason.SYMBOL_NOT_LISTED, Reason.SYMBOL_NOT_TRADING, Reason.BELOW_MIN_NOTIONAL})

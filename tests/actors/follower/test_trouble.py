@@ -340,3 +340,29 @@ async def test_an_opening_without_an_answer_counts_into_the_worst_case(
     assert unsettled.unknown_orders == 1
     assert unsettled.exposure_worst_case == "12060"  # the second 0.1 at its limit, 1 % above
     assert (settled.unknown_orders, settled.exposure_worst_case) == (0, "12000")
+
+
+async def test_an_expired_opening_stays_expired_when_an_older_order_is_heard_of_at_last(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Found by a freeze: that the older copy found nothing to do replaced the reason and what was owed."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        faults = world.core("alice").faults
+        deaf = faults.add(FaultKind.ERROR_BEFORE, account="alice", endpoint="*realtime*", status=502)
+        dumb = faults.add(FaultKind.DROP_FRAME, account="alice", topic="[oe]*")
+        faults.add(FaultKind.RESET_AFTER, account="alice", endpoint="order.create", count=1)
+        world.trade("BTCUSDT", "0.2")
+        await trio.sleep(0.5)
+        world.trade("BTCUSDT", "-0.6")
+        await world.until(lambda: not world.size("alice"))
+        world.trade("BTCUSDT", "0.6")
+        await world.until(lambda: world.copies("alice")[-1].reason is Reason.EXPIRED)
+        faults.remove(deaf)
+        faults.remove(dumb)
+        await world.settled()
+
+        assert [row.state for row in world.copies("alice")][1] is CopyState.APPLIED
+        assert world.holding("alice").skipped is Reason.EXPIRED
+        assert world.holding("alice").wanted == D("0.3")
