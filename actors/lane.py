@@ -71,4 +71,6 @@ class Lane:
     def lets_pass(self, before: Decimal, after: Decimal) -> bool:
         """Tell whether a move of the master may be answered beside this yielding lane."""
         kind = classify(before, after)
-        return not after or kind is ChangeClass.FLIP if self.only_full_closes else kind.reduces
+        if self.only_full_closes:
+            return not after or kind is ChangeClass.FLIP
+        return kind.reduces
