@@ -6,6 +6,8 @@ A failure prints the command that replays it. `make torture` runs a thousand oth
 import os
 import subprocess
 import sys
+import time
+from itertools import count
 
 import pytest
 
@@ -110,6 +112,15 @@ def test_symbols_that_a_reading_leaves_out_are_read_in_the_same_order_in_any_pro
     digests = [_digests("hyperliquid", "18200164", hash_seed=hash_seed) for hash_seed in ("0", "1")]
 
     assert digests[0] == digests[1]
+
+
+def test_a_run_that_the_machine_holds_up_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = make_schedule(18200149, hands=tuple(HANDS), venue="hyperliquid")
+    usual = simulate(schedule).digest
+
+    monkeypatch.setattr(time, "monotonic", map(float, count(0, 30)).__next__)
+
+    assert simulate(schedule).digest == usual
 
 
 def _digests(venue: str, *seeds: str, hash_seed: str) -> list[str]:
