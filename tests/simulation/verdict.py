@@ -79,7 +79,7 @@ class Verdict:
                 max(abs(ideal), abs(most)) * (1 + TOLERANCE) + lot + dust
             ):
                 why.append(f"{where}, more than {ideal}")
-            if self._was_unlisted(member.name, symbol):
+            if self._was_unlisted(member, symbol, idx):
                 continue
             if holding is None:
                 why.append(f"{where}, no copy ever answered {ideal}")
@@ -132,10 +132,16 @@ class Verdict:
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
 
-    def _was_unlisted(self, name: str, symbol: str) -> bool:
-        """Tell whether the last copy found the symbol unlisted: which legs it has was not known then."""
-        holding = self.holding(name, symbol, 0)
-        return holding is not None and holding.skipped is Reason.SYMBOL_NOT_LISTED
+    def _was_unlisted(self, member: Cast, symbol: str, idx: int) -> bool:
+        """Tell whether the last copy found the symbol unlisted: which legs it has was not known then.
+
+        Of an account that keeps two legs it says nothing more where their net was answered before.
+        """
+        net = self.holding(member.name, symbol, 0)
+        if net is None or net.skipped is Reason.SYMBOL_NOT_LISTED:
+            return net is not None
+        is_the_last = net.master_size == self._master_size(member, symbol, 0)
+        return bool(idx) and is_the_last and self.holding(member.name, symbol, idx) is None
 
     def _may_hold_more(self, name: str, holding: Any) -> bool:
         """Tell whether an exit was called too small (R10: the next one has it), or money was taken."""
