@@ -16,7 +16,7 @@ from actors.placing import Placing
 from exchanges.errors import ExchangeError
 from model.amounts import EXACT, ZERO
 from model.copy import Claim, ClaimAnswer, Holding
-from model.expectation import still_wanted
+from model.expectation import NOTHING_TAKEN, still_wanted
 from model.follower import Decision, Goal, Situation, decide, wanted_size
 from model.ledger import LedgerTakenOver, LedgerUnreachable
 from model.leg import Leg, PositionMode
@@ -390,7 +390,7 @@ class Copying:
     def _has_its_outcome(self, goal: Goal, known: Holding, reason: Reason | None) -> bool:
         """Tell whether what was said of the leg when the change was answered still says why it is there."""
         is_told = self._is_answered or goal.only_reduces
-        return is_told and reason is Reason.NOTHING_TO_DO and known.master_size == goal.after
+        return is_told and reason in NOTHING_TAKEN and known.master_size == goal.after
 
     def _still_wanted(self, goal: Goal, situation: Situation, reason: Reason | None) -> Decimal | None:
         """Return where the leg should have gone; a repair that may not open leaves that to others (R15)."""

@@ -9,7 +9,8 @@ from model.goal import Goal
 from model.reasons import Reason
 
 _AS_IT_IS = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT, Reason.FOREIGN_POSITION, Reason.DRY_RUN})
-_NOTHING_TAKEN = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT})
+NOTHING_TAKEN = frozenset({Reason.NOTHING_TO_DO, Reason.ALREADY_FLAT})
+"""What a copy says that found the leg as it was to be, or flat already."""
 LASTING = _AS_IT_IS | frozenset(
     {
         Reason.NOT_JOINED,
@@ -68,7 +69,7 @@ def still_wanted(
         return None
     if not goal.is_move and before is not None:
         return before.wanted
-    is_missing = goal.takes_off and reason in _NOTHING_TAKEN and _misses(before, goal)
+    is_missing = goal.takes_off and reason in NOTHING_TAKEN and _misses(before, goal)
     if not is_missing and reason in (_AS_IT_IS if goal.takes_off or not goal.after else LASTING):
         return None
     if ideal is not None or before is None or not before.master_size:

@@ -342,10 +342,11 @@ async def test_an_opening_without_an_answer_counts_into_the_worst_case(
     assert (settled.unknown_orders, settled.exposure_worst_case) == (0, "12000")
 
 
+@pytest.mark.parametrize(("back", "owed"), [("0.6", "0.3"), ("0.5", "0.2")])
 async def test_an_expired_opening_stays_expired_when_an_older_order_is_heard_of_at_last(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, back: str, owed: str
 ) -> None:
-    """Found by a freeze: that the older copy found nothing to do replaced the reason and what was owed."""
+    """Found by freezes: what the older copy found replaced why the leg is not there, and what is owed."""
     async with open_world(tmp_path, Cast()) as world:
         world.trade("BTCUSDT", "0.1")
         await world.settled()
@@ -357,7 +358,7 @@ async def test_an_expired_opening_stays_expired_when_an_older_order_is_heard_of_
         await trio.sleep(0.5)
         world.trade("BTCUSDT", "-0.6")
         await world.until(lambda: not world.size("alice"))
-        world.trade("BTCUSDT", "0.6")
+        world.trade("BTCUSDT", back)
         await world.until(lambda: world.copies("alice")[-1].reason is Reason.EXPIRED)
         faults.remove(deaf)
         faults.remove(dumb)
@@ -365,4 +366,4 @@ async def test_an_expired_opening_stays_expired_when_an_older_order_is_heard_of_
 
         assert [row.state for row in world.copies("alice")][1] is CopyState.APPLIED
         assert world.holding("alice").skipped is Reason.EXPIRED
-        assert world.holding("alice").wanted == D("0.3")
+        assert world.holding("alice").wanted == D(owed)
