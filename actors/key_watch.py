@@ -22,6 +22,8 @@ REFUSED_S_BASE = 60.0
 REFUSED_S_MAX = 3_600.0
 """A refused key is asked about again: it may have been mended, or the venue may have been wrong."""
 KEEP_RETRY_S = 30.0
+HELD_OUT_S = 10.0
+"""A key that this very engine has accepted is asked about when its crashed actor has held out so long."""
 
 
 class KeyWatch:
@@ -53,7 +55,7 @@ class KeyWatch:
     def remember(self, plain: object) -> None:
         """Take what the ledger kept of this follower's key, if it is the same one.
 
-        What this very engine has accepted stays so when the actor crashes; it is checked again beside it.
+        What this very engine has accepted stays so when the actor crashes; it is checked again later.
         """
         began_ms = self._desk.engine_began_ms
         self._desk.key = remembered_standing(plain, self._mark, trusted_since_ms=began_ms)
@@ -82,6 +84,9 @@ class KeyWatch:
 
     async def run(self) -> None:
         """Check for ever; the venue's other followers take their turns (`VenueBoard.key_checks`)."""
+        if self._desk.key.state.may_open:  # one that crashes again and again asks for nothing
+            with trio.move_on_after(HELD_OUT_S):
+                await self._wanted.wait()
         while True:
             self._wanted = trio.Event()
             due = trio.current_time() + await self._check()

@@ -41,6 +41,7 @@ async def measure(url: str, directory: str, *, events: int) -> list[Figure]:
             found.crashes += await copier.ask("get_well", crashes=everybody[-1])
             await venue.ask("converged")
             await trio.sleep(SETTLE_S)
+            await _turn(venue, copier)  # what an illness leaves behind falls on neither kind
     return [found.figure()]
 
 

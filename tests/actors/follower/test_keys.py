@@ -188,7 +188,7 @@ async def test_a_follower_that_crashes_opens_at_once_with_a_key_that_this_engine
         await until_key(world, KeyState.REVOKED, 120)  # it was to be checked again all the same
 
         assert world.size("alice") == D("0.5")
-        assert (status.state, bool(status.key.trouble)) == ("ready", True)
+        assert (status.state, status.key.checks) == ("ready", 0)  # not at once: it may crash again
 
 
 async def test_a_daily_check_that_turns_a_key_bad_stops_openings_and_lets_reductions_go_on(
