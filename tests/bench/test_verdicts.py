@@ -24,4 +24,4 @@ def test_trouble_is_judged_where_chance_could_not_turn_the_verdict(
 ) -> None:
     found = Found(well=turns(1, factor=1.0, noise=noise), beside=turns(2, factor=factor, noise=noise))
 
-    assert found.figure().met is met
+    assert found.figure("a minute").met is met
