@@ -1,17 +1,14 @@
 """A whole engine over a sandbox venue in memory, in virtual time: the world that scenarios run in."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import attrs
 import trio
-from httpcore._async import http11
 from pykka import ActorDeadError
 
 from actors.bus import Bus
@@ -351,7 +348,7 @@ async def open_world(
         mirror_prices(houses[0], house)
     store = open_store(ledger_url or f"sqlite:///{directory / 'ledger.db'}")
     network = MemoryNetwork()
-    with closing(store), _idle_by_the_runs_clock():
+    try:
         async with trio.open_nursery() as nursery:
             for house in houses:
                 await nursery.start(house.server.serve_memory, network, house.host, 80)
@@ -376,16 +373,11 @@ async def open_world(
                 await world.ready()
             yield world
             nursery.cancel_scope.cancel()
+    finally:
+        store.close()
     for house in houses:
         assert not house.server.crashes
         assert not house.core.ledger.accepted_twice()
-
-
-@contextmanager
-def _idle_by_the_runs_clock() -> Iterator[None]:
-    """Let idle connections expire by trio's clock: by httpcore's, a run that is held up would lose them."""
-    with patch.object(http11, "time", SimpleNamespace(monotonic=trio.current_time)):
-        yield
 
 
 def _other_houses(
