@@ -173,6 +173,32 @@ async def test_a_partial_close_waits_for_what_reads_do_not_show_yet(
     assert sizes == [D("0.1"), D("0.2"), D("0.25")]
 
 
+async def test_a_fill_is_not_taken_for_shown_by_what_an_older_one_moved(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The rest was taken off 0.3, of which 0.05 had gone already: the follower was flat, the master not."""
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(60)
+        face(world).states.replicas.lag_ms = 1_500
+        await trio.sleep(5)
+        faults = world.core("alice").faults
+        faults.add(FaultKind.ERROR_AFTER, account="alice", endpoint="order.place", status=503, count=1)
+        faults.add(FaultKind.DROP_FRAME, account="alice")
+        world.trade("BTCUSDT", "0.2")
+        await trio.sleep(0.95)
+        late = faults.add(
+            FaultKind.DELAY_ANSWER, account="alice", endpoint="order.place", seconds=0.1, count=1
+        )
+        world.trade("BTCUSDT", "-0.25")
+        await world.settled(timeout_s=120)
+        sizes = [row.intent.quantity for row in world.core("alice").ledger.of("alice")]
+
+    assert late.struck
+    assert sizes == [D("0.1"), D("0.2"), D("0.05"), D("0.2")]
+    assert world.size("alice") == D("0.05")
+
+
 async def test_a_position_that_a_first_reading_did_not_show_stays_ours(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
