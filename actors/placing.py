@@ -253,8 +253,8 @@ class Placing:
         """Wait until the view shows a fill; read the position when the stream is late.
 
         A read may lag behind the fill as well: one that does not show it is believed only after a while.
-        Where others act meanwhile, or ``before`` lacked an older fill, any move from it will do that is not
-        the older fill's alone.
+        Where others act meanwhile, or ``before`` lacked an older fill, any move from it will do; where a part
+        is to stay, not one that is the older fill's alone.
         """
         view, leg = self._desk.view, draft.leg
         if await self._desk.wait_until(lambda: view.size(leg) == expected, POSITION_WAIT_S):
@@ -263,8 +263,10 @@ class Placing:
         while True:
             try:
                 await self._desk.read_symbol(leg.symbol, for_exit=not draft.opens)
-                has_moved = (is_hidden or self._lane.yielding) and self._has_moved(leg, before)
-                if has_moved or trio.current_time() >= believed_at:
+                has_moved = (is_hidden or self._lane.yielding) and view.size(leg) != before
+                if (
+                    has_moved and (draft.closes_all or self._is_whole(leg))
+                ) or trio.current_time() >= believed_at:
                     return
             except ExchangeError as error:
                 self._record.trouble(str(error))
@@ -272,11 +274,9 @@ class Placing:
                 return
             wait_s = min(RETRY_S_MAX, wait_s * 2)
 
-    def _has_moved(self, leg: Leg, before: Decimal) -> bool:
+    def _is_whole(self, leg: Leg) -> bool:
         """Tell whether the view shows all that settled orders have moved, or may show an unknown one's."""
-        desk = self._desk
-        is_whole = not desk.unexplained(leg) or bool(desk.unknown_orders[leg.symbol])
-        return is_whole and desk.view.size(leg) != before
+        return not self._desk.unexplained(leg) or bool(self._desk.unknown_orders[leg.symbol])
 
     def _look_for_hands(self, leg: Leg, before: Decimal, expected: Decimal) -> None:
         """Tell when somebody else moved the leg while our order was on its way: it cannot be told apart.

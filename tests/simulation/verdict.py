@@ -138,8 +138,10 @@ class Verdict:
         Of an account that keeps two legs it says nothing more where their net was answered before.
         """
         net = self.holding(member.name, symbol, 0)
-        if net is None or net.skipped is Reason.SYMBOL_NOT_LISTED:
-            return net is not None
+        if net is None:
+            return False
+        if net.skipped is Reason.SYMBOL_NOT_LISTED:
+            return True
         is_the_last = net.master_size == self._master_size(member, symbol, 0)
         return bool(idx) and is_the_last and self.holding(member.name, symbol, idx) is None
 
