@@ -191,6 +191,22 @@ async def test_a_follower_that_crashes_opens_at_once_with_a_key_that_this_engine
         assert (status.state, status.key.checks) == ("ready", 0)  # not at once: it may crash again
 
 
+async def test_whoever_asks_about_a_key_need_not_wait_until_a_crashed_follower_has_held_out(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_world(tmp_path, Cast()) as world:
+        world.account("alice").may_withdraw = True
+        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await trio.sleep(1)
+        began = trio.current_time()
+        await checked(world)
+        took_s = trio.current_time() - began
+        state = (await world.status("alice")).key.state
+
+        assert state is KeyState.REVOKED
+        assert took_s < key_watch.HELD_OUT_S / 2
+
+
 async def test_a_daily_check_that_turns_a_key_bad_stops_openings_and_lets_reductions_go_on(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
