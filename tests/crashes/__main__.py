@@ -67,6 +67,7 @@ def _kills(options: argparse.Namespace, place: Path) -> Sequence[str]:
                 drop_database(server, url)
     print(f"\nseed {options.seed}: {report.total} kills, {dict(report.kills)}, {report.orders} orders")
     print(f"{report.openings} openings arrived, the claim of each looked up at arrival")
+    print(f"{report.grown} times a position grew, no further than the master had asked for just before")
     print(f"ready again: {_spread(report.ready_s)}, wanted p95 {READY_S_P95:g} s")
     if not report.problems:
         print("nothing twice, everybody within one lot after every kill")

@@ -1,4 +1,4 @@
-"""The engine's process, which kills itself at a named point: ``… engine POINT COUNT run -c FILE``.
+"""The engine's process, which kills itself at a named point: ``… engine POINT COUNT FROM run -c FILE``.
 
 The product knows nothing of this: what is patched here is patched in this process alone.
 """
@@ -18,6 +18,8 @@ from model.ledger.connection import LedgerDatabase
 from model.ledger.store import Store
 
 NEVER = "any time"
+FROM_A_CLAIM, WHEN_TOLD = "claim", "told"
+"""From when on points count: the first claim, or SIGUSR1."""
 POINTS = ("before_write", "in_write", "after_write", "before_send", "sent", "answered")
 """Around every transaction, and around every order: its call, its bytes, its answer."""
 
@@ -25,13 +27,20 @@ POINTS = ("before_write", "in_write", "after_write", "before_send", "sent", "ans
 class Killer:
     """Ends the process without warning when a point is passed for the given time."""
 
-    def __init__(self, point: str, count: int) -> None:
+    def __init__(self, point: str, count: int, counts_from: str) -> None:
         self._point = point
         self._left = count
+        self._counts_from = counts_from
         self._armed = False
+        if counts_from == WHEN_TOLD:
+            signal.signal(signal.SIGUSR1, lambda *_: self._arm())
 
-    def arm(self) -> None:
+    def claimed(self) -> None:
         """Count from here: an order has been thought of, so copying has begun."""
+        if self._counts_from == FROM_A_CLAIM:
+            self._arm()
+
+    def _arm(self) -> None:
         self._armed = True
 
     def at(self, point: str) -> None:
@@ -56,13 +65,15 @@ def _plant_in_store(killer: Killer) -> None:
 
     @contextmanager
     def unit_with_points(self: LedgerDatabase, **options: Any) -> Iterator[Any]:
+        is_outermost = self._database.is_closed()
         with unit(self, **options) as database:
             yield database
-        killer.at("after_write")
+        if is_outermost and options.get("write", True):
+            killer.at("after_write")
 
     def write_with_points(self: Store, batch: Any, **options: Any) -> Any:
         if batch.claims:
-            killer.arm()
+            killer.claimed()
         killer.at("before_write")
         answers = write(self, batch, **options)
         killer.at("in_write")
@@ -98,7 +109,7 @@ def _plant_in_socket(killer: Killer) -> None:
 if __name__ == "__main__":
     from supervision.cli import main
 
-    point, count, *arguments = sys.argv[1:]
+    point, count, counts_from, *arguments = sys.argv[1:]
     if point != NEVER:
-        plant(Killer(point, int(count)))
+        plant(Killer(point, int(count), counts_from))
     main(arguments)

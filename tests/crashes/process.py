@@ -13,7 +13,7 @@ import trio
 
 from supervision.control_client import NoEngine, connect
 from supervision.exits import OperatorError
-from tests.crashes.engine import NEVER
+from tests.crashes.engine import FROM_A_CLAIM, NEVER
 from tests.crashes.town import Town
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,11 @@ class EngineProcess:
     def is_alive(self) -> bool:
         """Tell whether it runs."""
         return self.process.poll() is None
+
+    @property
+    def was_killed(self) -> bool:
+        """Tell whether it ended by SIGKILL, and not by itself."""
+        return self.process.poll() == -signal.SIGKILL
 
     async def ask(self, method: str, **params: object) -> Any:
         """Call a control method; None while nobody answers."""
@@ -77,9 +82,11 @@ async def command(town: Town, *arguments: str) -> str:
 
 
 @asynccontextmanager
-async def started(town: Town, point: str = NEVER, count: int = 0) -> AsyncIterator[EngineProcess]:
+async def started(
+    town: Town, point: str = NEVER, count: int = 0, counts_from: str = FROM_A_CLAIM
+) -> AsyncIterator[EngineProcess]:
     """Start an engine that kills itself at a point, or never; nobody survives the block."""
-    async with running(town, "tests.crashes.engine", point, str(count)) as engine:
+    async with running(town, "tests.crashes.engine", point, str(count), counts_from) as engine:
         yield engine
 
 

@@ -1,6 +1,7 @@
 """One long day: storm after storm, in each of which the engine dies once and is started again."""
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ import trio
 
 from tests.crashes.answers import answers_of_who_is_off
 from tests.crashes.books import off_target, sandbox_bugs, sent_twice, wait_converged
+from tests.crashes.bounds import BoundWatch
 from tests.crashes.claims import ClaimWatch
-from tests.crashes.engine import NEVER, POINTS
+from tests.crashes.engine import NEVER, POINTS, WHEN_TOLD
 from tests.crashes.process import EngineProcess, command, started
 from tests.crashes.storm import Storm
 from tests.crashes.town import Town, build_town, serve_town
@@ -22,8 +24,10 @@ JUDGED_FROM = 20
 """Fewer starts tell nothing of the slowest in twenty."""
 CONVERGED_S_MAX = 30.0
 EVERY_S = 0.05
-CHANGES = 16
-LAST_CHANGES = 4
+CHANGES = 4
+DIES_S_MAX = 30.0
+ANY_TIME_S = 6.0
+"""From the start of the process: half of that passes before it is ready."""
 KILLS_OF_ONE = 3
 """Engines that die in one round; the last round leaves the third alive, so that nothing is new."""
 POINT_COUNT_MAX = 40
@@ -40,6 +44,8 @@ class Report:
     problems: list[str] = attrs.field(factory=list)
     orders: int = 0
     openings: int = 0
+    grown: int = 0
+    """How often a position grew, each time within what the master had asked for."""
 
     @property
     def total(self) -> int:
@@ -58,67 +64,95 @@ async def crash_day(
 ) -> Report:
     """Let so many engines die; stop at the first problem."""
     report, town = Report(), build_town(directory)
-    claims = ClaimWatch(town, ledger_url)
+    claims, bounds = ClaimWatch(town, ledger_url), BoundWatch(town)
     claims.watch()
+    bounds.watch()
     chance = random.Random(seed)
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_town, town, ledger_url)
         await command(town, "followers", "apply", str(directory / "followers.toml"), "--offline")
-        storm = Storm(town, chance)
+        day = _Day(town, ledger_url, Storm(town, chance), chance, report)
         while report.total < kills and not report.problems:
-            await _crash(
-                town, ledger_url, storm, chance, report, is_last=kills - report.total <= KILLS_OF_ONE
-            )
-            report.problems += claims.problems
+            await day.go_round(is_last=kills - report.total <= KILLS_OF_ONE)
+            report.problems += claims.problems + bounds.problems
             tell(f"{report.total} kills, {town.orders()} orders, {len(report.problems)} problems")
         if not report.problems:
             await _restart_sends_nothing(town, report)
-        report.orders, report.openings = town.orders(), claims.openings
+        report.orders, report.openings, report.grown = town.orders(), claims.openings, bounds.grown
         nursery.cancel_scope.cancel()
     claims.close()
     report.judge_starts()
     return report
 
 
-async def _crash(
-    town: Town, ledger_url: str, storm: Storm, chance: random.Random, report: Report, *, is_last: bool
-) -> None:
-    """Let one engine die in a storm, a second one as it catches up, and the third put everything right.
+@attrs.frozen
+class Death:
+    """Where an engine is to die: when it passes a point for the given time, or at any time."""
 
-    Then it dies too, in the middle of something, but for the last one.
-    """
-    point = chance.choice(POINTS) if chance.random() < POINT_SHARE else NEVER
-    count = chance.randint(1, POINT_COUNT_MAX)
-    async with started(town, point, count) as engine:
-        await _live_and_die(engine, storm, point, chance, report)
-    async with started(town) as engine, trio.open_nursery() as nursery:
-        nursery.start_soon(storm.blow, CHANGES, EVERY_S)
-        await _ready(engine, report)
-    report.kills[NEVER] += 1
-    async with started(town) as engine:
-        await _ready(engine, report)
-        report.problems += await wait_converged(town, CONVERGED_S_MAX)
-        report.problems += sent_twice(town) + sandbox_bugs(town)
-        if report.problems:
-            report.problems += answers_of_who_is_off(town, ledger_url)
-            report.problems.append(f"killed at {point} {count}; {engine.last_words()}")
-        if not is_last:
-            await storm.blow(LAST_CHANGES, EVERY_S)
-            report.kills[NEVER] += 1
+    point: str
+    count: int
+
+    @classmethod
+    def draw(cls, chance: random.Random) -> "Death":
+        """Draw one."""
+        point = chance.choice(POINTS) if chance.random() < POINT_SHARE else NEVER
+        return cls(point, chance.randint(1, POINT_COUNT_MAX))
 
 
-async def _live_and_die(
-    engine: EngineProcess, storm: Storm, point: str, chance: random.Random, report: Report
-) -> None:
-    """Storm from the start of the engine on, so that it may die before it is ready."""
-    with trio.move_on_after(READY_S_MAX):
-        while engine.is_alive:
-            await storm.blow(CHANGES, EVERY_S)
-            if point == NEVER:
-                await trio.sleep(chance.uniform(0, 2))
-                break
-    report.kills[point] += 1
-    engine.kill()
+@attrs.frozen
+class _Day:
+    """The rounds of one day."""
+
+    town: Town
+    ledger_url: str
+    storm: Storm
+    chance: random.Random
+    report: Report
+
+    async def go_round(self, *, is_last: bool) -> None:
+        """Let one engine die in a storm, a second one as it catches up, and the third put everything right.
+
+        Then it dies too, in the middle of something, but for the last one.
+        """
+        first, second, third = (Death.draw(self.chance) for _ in range(KILLS_OF_ONE))
+        async with started(self.town, first.point, first.count) as engine:
+            await self._storm_until_it_dies(engine, first)
+        async with started(self.town, second.point, second.count) as engine, trio.open_nursery() as nursery:
+            nursery.start_soon(self._see_it_ready, engine)
+            await self._storm_until_it_dies(engine, second)
+            nursery.cancel_scope.cancel()
+        async with started(self.town, third.point, third.count, WHEN_TOLD) as engine:
+            await _ready(engine, self.report)
+            await self._judge(engine, first, second)
+            if not (is_last or self.report.problems):
+                if third.point != NEVER:
+                    engine.signal(signal.SIGUSR1)
+                await self._storm_until_it_dies(engine, third)
+
+    async def _judge(self, engine: EngineProcess, *deaths: Death) -> None:
+        problems = await wait_converged(self.town, CONVERGED_S_MAX)
+        problems += sent_twice(self.town) + sandbox_bugs(self.town)
+        if problems:
+            problems += answers_of_who_is_off(self.town, self.ledger_url)
+            problems.append(f"after {deaths}; {engine.last_words()}")
+        self.report.problems += problems
+
+    async def _storm_until_it_dies(self, engine: EngineProcess, death: Death) -> None:
+        """Storm at once: it may die before it is ready. Whoever ends by itself was not killed."""
+        lives_s = DIES_S_MAX if death.point != NEVER else self.chance.uniform(0, ANY_TIME_S)
+        with trio.move_on_after(lives_s):
+            while engine.is_alive:
+                await self.storm.blow(CHANGES, EVERY_S)
+        if death.point == NEVER and engine.is_alive:
+            engine.kill()
+        elif not engine.was_killed:
+            self.report.problems.append(f"{death}, and it did not die of that: {engine.last_words()}")
+        self.report.kills[death.point] += 1
+
+    async def _see_it_ready(self, engine: EngineProcess) -> None:
+        took = await engine.wait_ready(READY_S_MAX)
+        if took is not None:
+            self.report.ready_s.append(took)
 
 
 async def _ready(engine: EngineProcess, report: Report) -> None:

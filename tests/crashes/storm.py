@@ -26,12 +26,12 @@ class Storm:
     def move(self, *, fills: int = 1) -> None:
         """Open, add, take off, flip or close; by so many equal fills."""
         symbol = self.chance.choice(tuple(UNITS))
-        wanted = self.chance.randint(-STEPS_MAX, STEPS_MAX) * UNITS[symbol]
         core = self.town.market.core
-        step = wanted - core.account(MASTER).size(symbol, 0)
-        if step:
-            price = core.best_price(symbol, Side.BUY if step > 0 else Side.SELL)
-            core.trade(MASTER, symbol, step, fills=[(price, abs(step) / fills)] * fills)
+        size = core.account(MASTER).size(symbol, 0)
+        others = [it for it in range(-STEPS_MAX, STEPS_MAX + 1) if it * UNITS[symbol] != size]
+        step = self.chance.choice(others) * UNITS[symbol] - size
+        price = core.best_price(symbol, Side.BUY if step > 0 else Side.SELL)
+        core.trade(MASTER, symbol, step, fills=[(price, abs(step) / fills)] * fills)
 
     def held(self) -> list[str]:
         """Return the symbols in which the master holds anything."""
@@ -58,7 +58,8 @@ class Storm:
             await trio.sleep_until(began + (number + 1) * EVERY_S)
 
     async def blow(self, changes: int, every_s: float) -> None:
-        """Move so many times."""
-        for _ in range(changes):
+        """Move so many times, by the clock."""
+        began = trio.current_time()
+        for number in range(changes):
             self.move()
-            await trio.sleep(every_s)
+            await trio.sleep_until(began + (number + 1) * every_s)
