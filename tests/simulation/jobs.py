@@ -30,6 +30,8 @@ class Job:
     """Whether the engine tells people what is wrong, and is judged by what it told."""
     paced: bool = False
     """Whether it keeps the venues' request budgets."""
+    mines: bool = False
+    """Whether actors fail, and the engine dies, at awaits that are drawn."""
     reads_lag_ms: int | None = None
     """By how much Binance's reads lag; None: by what the seed says."""
 
@@ -47,6 +49,8 @@ class Job:
             kinds += " --alarms"
         if self.paced:
             kinds += " --paced"
+        if self.mines:
+            kinds += " --mines"
         if self.reads_lag_ms is not None:
             kinds += f" --reads-lag-ms {self.reads_lag_ms}"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
@@ -71,6 +75,7 @@ def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
         history=job.history,
         storm=job.storm,
         paced=job.paced,
+        mines=job.mines,
         reads_lag_ms=job.reads_lag_ms,
     )
     if show:

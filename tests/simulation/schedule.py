@@ -13,6 +13,7 @@ import attrs
 from exchanges.sandbox import DEFAULT_PRICES
 from model.amounts import floor_to_step
 from model.settings import Sizing, SizingMode
+from tests.simulation.awaits import mines_of
 from tests.simulation.dialects import HEDGING, translated
 from tests.simulation.faults import FAULTS
 from tests.simulation.hands import HANDS
@@ -44,6 +45,8 @@ class Schedule:
     """Whether the master turns about faster than anybody follows, and the engine dies just then."""
     paced: bool = False
     """Whether the engine keeps the venues' request budgets, as it does in earnest."""
+    mines: bool = False
+    """Whether actors fail, and the engine dies, at awaits that are drawn."""
     reads_lag_ms: int | None = None
     """By how much reads of Binance lag; None: by what the seed says."""
 
@@ -65,6 +68,7 @@ def make_schedule(
     history: str = "",
     storm: bool = False,
     paced: bool = False,
+    mines: bool = False,
     reads_lag_ms: int | None = None,
 ) -> Schedule:
     """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from.
@@ -85,6 +89,7 @@ def make_schedule(
         steps = storms_of(chance, hedged, names, length)
     else:
         steps = made_up(chance, hedged, length)
+    laid = mines_of(random.Random(f"{seed} mines"), steps, names) if mines else []
     if any(member.settings["sizing"].mode is SizingMode.FIXED_MARGIN for member in cast):
         steps = [at_one_leverage(step) for step in steps]
     if not history:  # there prices move with the trades
@@ -92,7 +97,7 @@ def make_schedule(
     steps += _faults(chance, length, names, faults)
     if hands:
         steps += _hands(random.Random(f"{seed} hands"), length, names, hands)
-    ordered = tuple(sorted((translated(step, venue) for step in steps), key=lambda step: step.at))
+    ordered = tuple(sorted((translated(step, venue) for step in [*laid, *steps]), key=lambda step: step.at))
     return Schedule(
         seed=seed,
         cast=cast,
@@ -103,6 +108,7 @@ def make_schedule(
         history=history,
         storm=storm,
         paced=paced,
+        mines=mines,
         reads_lag_ms=reads_lag_ms,
     )
 

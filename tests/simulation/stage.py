@@ -17,6 +17,7 @@ from model.ledger import LedgerUnreachable
 from model.settings import FollowerMode
 from supervision.supervisor import State
 from tests.houses import House
+from tests.simulation.awaits import AwaitMine
 from tests.simulation.books import Books
 from tests.simulation.hands import SMALL
 from tests.simulation.outage import Outage, SlowDesk
@@ -45,10 +46,13 @@ class Stage:
         self._tells = tells
         self._engine_lock = trio.Lock()
         self._root_crashes: list[float] = []
+        self._mines: list[AwaitMine] = []
         self.healing = False
 
     def heal(self) -> None:
         self.healing = True
+        for mine in self._mines:
+            mine.lift()
         for house in self._world.houses:
             house.core.faults.clear()
         self._world.host_clock.ahead_ms = 0
@@ -152,15 +156,34 @@ class Stage:
             self._outage.loses_commits = lost
 
     async def _do_crash(self, *, actor: str) -> None:
-        if ":" not in actor:  # one more would end the process by itself (exit 70)
-            self._root_crashes = [at for at in self._root_crashes if trio.current_time() - at < 60.0]
-            if len(self._root_crashes) >= ROOT_CRASHES_MAX:
-                return
-            self._root_crashes.append(trio.current_time())
+        if ":" not in actor and not self._may_fail_at_root():
+            return
         with suppress(ActorDeadError, AssertionError, LookupError):
             if self._world.engine.root.state_of(actor) is State.BACKOFF:
                 return  # it would wait in the mailbox, and strike the next life: even after the healing
             self._world.engine.address(actor).tell(CrashNow("a drill"))
+
+    def _may_fail_at_root(self, *, within_s: float = 0.0) -> bool:
+        """Tell whether another failure there is not one too many: it ends the process by itself (exit 70)."""
+        now = trio.current_time()
+        self._root_crashes = [at for at in self._root_crashes if now - at < 60.0]
+        if len(self._root_crashes) >= ROOT_CRASHES_MAX:
+            return False
+        self._root_crashes.append(now + within_s)
+        return True
+
+    async def _do_mine(self, *, actor: str, nth: int, lasts_s: float, away_s: float | None) -> None:
+        kills = away_s is not None
+        if self.healing or not (kills or ":" in actor or self._may_fail_at_root(within_s=lasts_s)):
+            return
+        mine = AwaitMine(actor, nth, kills=kills)
+        self._mines.append(mine)
+        mine.lay()
+        with trio.move_on_after(lasts_s):
+            await mine.struck.wait()
+        mine.lift()
+        if away_s is not None and mine.struck.is_set():
+            await self._do_kill(away_s=away_s)
 
     async def _do_kill(self, *, away_s: float) -> None:
         async with self._engine_lock:
