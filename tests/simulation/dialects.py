@@ -18,6 +18,8 @@ class Dialect:
     orders: str
     topics: Mapping[str, str]
     codes: Mapping[int, int] = attrs.field(factory=dict)
+    texts: Mapping[int, str] = attrs.field(factory=dict)
+    """What stands for a code where there are none. One that is left out is a text that nobody knows."""
 
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -52,6 +54,18 @@ DIALECTS: Mapping[str, Dialect] = {
             "order*": "orderUpdates",
             "wallet*": "spotState",
         },
+        texts={
+            110007: "Insufficient margin to place order.",
+            110017: "Reduce only order would increase position.",
+            110118: "No liquidity available for market order.",
+            110094: "Order must have minimum value of $10.",
+            110028: "Duplicate cloid.",
+            110013: "Invalid leverage value",
+            110003: "Price must be divisible by tick size.",
+            10001: "Order has invalid size.",
+            10003: "Must deposit before performing actions.",
+            110079: "Only post-only orders allowed immediately after network upgrade",
+        },
     ),
 }
 
@@ -67,5 +81,6 @@ def translated(step: Step, venue: str) -> Step:
     if "topic" in what:
         what["topic"] = dialect.topics.get(what["topic"], what["topic"])
     if "code" in what:
+        what["message"] = dialect.texts.get(what["code"], what["message"])
         what["code"] = dialect.codes.get(what["code"], what["code"])
     return attrs.evolve(step, what=what)
