@@ -23,12 +23,18 @@ def main() -> int:
     began = time.monotonic()
     report = crash(options.crashes, seed)
     print(f"seed {seed}, {time.monotonic() - began:.0f} s")
-    for (kind, way), count in sorted(Counter(report.crashes).items()):
+    for (kind, way), count in sorted(Counter(report.strikes).items()):
         print(f"{count:5}  {kind}: {way}")
     figures = figures_of(report)
     Console().print(table_of(figures))
-    print("\n".join(report.problems))
-    return int(any(it.met is False for it in figures))
+    if not any(it.met is False for it in figures):
+        return 0
+    print(
+        "\n".join(
+            [*report.problems, f"again: python -m tests.fire --crashes {options.crashes} --seed {seed}"]
+        )
+    )
+    return 1
 
 
 def figures_of(report: Report) -> list[Figure]:
@@ -53,7 +59,8 @@ def figures_of(report: Report) -> list[Figure]:
             value=str(len(report.problems)),
             goal="0",
             met=not report.problems,
-            note=f"{len(report.crashes)} crashes, {report.orders} orders",
+            note=f"{report.crashes} crashes, {len(report.strikes) - report.crashes} lost sockets beside, "
+            f"{report.orders} orders",
         ),
     ]
 

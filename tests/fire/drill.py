@@ -46,7 +46,8 @@ POLL_S = 0.005
 class Report:
     """What a day of crashes showed; seconds are virtual."""
 
-    crashes: list[tuple[str, str]] = attrs.field(factory=list)
+    strikes: list[tuple[str, str]] = attrs.field(factory=list)
+    """Which kind of target, and in which way."""
     restart_s: list[float] = attrs.field(factory=list)
     live_s: list[float] = attrs.field(factory=list)
     sibling_s: list[float] = attrs.field(factory=list)
@@ -54,6 +55,11 @@ class Report:
     problems: list[str] = attrs.field(factory=list)
     orders: int = 0
     grown: dict[str, tuple[int, int]] = attrs.field(factory=dict)
+
+    @property
+    def crashes(self) -> int:
+        """How many actors fell; one that only connects again did not."""
+        return len(self.restart_s)
 
 
 @attrs.define
@@ -85,7 +91,7 @@ class Drills:
         """Bring one down while the master trades; see it come back, and the others not notice."""
         began, before = trio.current_time(), incarnations(self.world)
         self._heard.clear()
-        self.report.crashes.append((target.kind, way))
+        self.report.strikes.append((target.kind, way))
         self._sockets = self._sockets_of(target)
         await self._strike(target, way)
         is_reset = way == RESET and target.survives_a_reset

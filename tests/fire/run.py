@@ -1,7 +1,9 @@
 """A day of crashes from its seed: drills in turn, and what the process holds before and after."""
 
+import itertools
 import random
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
@@ -23,7 +25,7 @@ REST_S = 70.0
 
 
 def crash(crashes: int, seed: int) -> Report:
-    """Run so many crashes in virtual time."""
+    """Run so many crashes in virtual time, and lose sockets in between: that is none of most targets."""
     use_money_context()
     seed_scheduler(seed)
     with tempfile.TemporaryDirectory() as directory:
@@ -41,9 +43,9 @@ async def _day(directory: Path, crashes: int, seed: int) -> Report:
                 drills.trade()
                 await world.until(drills.all_on_target)
                 await trio.sleep(REST_S)
-                await _crash_in_turn(drills, min(crashes, ROUND))
+                await _crash_in_turn(drills, lambda: len(drills.report.strikes) >= ROUND)
                 before = inventory(world)
-                await _crash_in_turn(drills, crashes, first=ROUND)
+                await _crash_in_turn(drills, lambda: drills.report.crashes >= crashes)
                 await world.settled()
                 await trio.sleep(REST_S)
                 after = inventory(world)
@@ -62,12 +64,14 @@ async def _day(directory: Path, crashes: int, seed: int) -> Report:
     return report
 
 
-async def _crash_in_turn(drills: Drills, crashes: int, *, first: int = 0) -> None:
+async def _crash_in_turn(drills: Drills, is_enough: Callable[[], bool]) -> None:
     """Let every target have its turn, each time brought down in another way."""
     targets = targets_of(CAST)
     assert len(targets) * EVERY_S > 60
     ways = {target: drills.chance.sample(WAYS, len(WAYS)) for target in targets}
-    for number in range(first, crashes):
+    for number in itertools.count(len(drills.report.strikes)):
+        if is_enough():
+            return
         target = targets[number % len(targets)]
         way = ways[target][number // len(targets) % len(WAYS)]
         await drills.crash(target, way)

@@ -211,6 +211,7 @@ class Run:
         await trio.sleep(self._stopped_s())
         self._trade_afresh()
         await self._converge("after fresh trades", self.verdict.off_target)
+        self.violations += self.verdict.rounded_otherwise()
         if self.violations:
             return
         await self._restart()

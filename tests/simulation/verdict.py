@@ -132,6 +132,25 @@ class Verdict:
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
 
+    def rounded_otherwise(self) -> list[str]:
+        """Tell whose last copy, of a master that added, wanted not just R6's size cut to lots.
+
+        Of those whose target needs no number but the master's size; what somebody else moved is theirs.
+        """
+        why = []
+        for member, symbol, idx in self._books.legs():
+            holding, key = self.holding(member.name, symbol, idx), (member.name, symbol, idx)
+            if member.settings["sizing"].mode is not SizingMode.FIXED_RATIO or key in self._books.touched:
+                continue
+            if holding is None or holding.skipped is not None:
+                continue
+            own = self._books.own(member.name, symbol)
+            ideal = self._books.ideal(member, symbol, idx)
+            exact = ideal - ideal % self._world.core(member.name).listing(own).lot_size
+            if holding.target != exact:
+                why.append(f"{member.name} {symbol}:{idx} wanted {holding.target}, R6 says {exact}")
+        return why
+
     def _was_unlisted(self, member: Cast, symbol: str, idx: int) -> bool:
         """Tell whether the last copy found the symbol unlisted: which legs it has was not known then.
 
@@ -164,7 +183,7 @@ class Verdict:
     def _was_away(self) -> bool:
         """Tell whether a peak may have passed unheard: the engine was away, or deaf to the master."""
         return any(
-            step.act in ("kill", "drain", "crash", "ambush")
+            step.act in ("kill", "drain", "crash", "ambush", "mine")
             or (step.act in ("drop", "silence", "fault") and step.what.get("account") in (MASTER, None))
             for step in self._schedule.steps
         )
@@ -204,7 +223,7 @@ class Verdict:
 
     def check_events(self) -> list[str]:
         """Tell which account was given up without a crash, and which copy ended without a reason."""
-        crashed = any(step.act == "crash" for step in self._schedule.steps)
+        crashed = any(step.act in ("crash", "mine") for step in self._schedule.steps)
         wrong = [
             str(event)
             for kind in (AccountQuarantined, SupervisorExhausted)
