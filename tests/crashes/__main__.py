@@ -18,7 +18,7 @@ import trio
 
 from model.amounts import use_money_context
 from tests.crashes.database import own_database
-from tests.crashes.outages import KINDS, outage_day
+from tests.crashes.outages import kinds_of, outage_day
 from tests.crashes.rounds import hard_day
 from tests.crashes.run import READY_S_P95, crash_day
 from tests.postgres import create_database, drop_database, running_postgres
@@ -29,7 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crashes")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--kills", type=int, help="how many engines die; the default: 50")
-    what.add_argument("--outages", type=int, help="how often the database is away")
+    what.add_argument(
+        "--outages", type=int, help="how often the database is away, and a few other troubles of it"
+    )
     what.add_argument("--hardships", type=int, help="how many rounds of other hardships")
     parser.add_argument("--down-s", type=float, default=60.0, help="for how long")
     parser.add_argument("--seed", type=int, default=None, help="default: a random one")
@@ -75,13 +77,14 @@ def _kills(options: argparse.Namespace, place: Path) -> Sequence[str]:
 
 
 def _outages(options: argparse.Namespace, place: Path) -> Sequence[str]:
-    kinds = tuple(KINDS[number % len(KINDS)] for number in range(options.outages))
     with own_database(place) as database:
         report = trio.run(
             partial(outage_day, tell=_tell),
-            *(place / "engine", database, options.seed, kinds, options.down_s),
+            *(place / "engine", database, options.seed, kinds_of(options.outages), options.down_s),
         )
-    print(f"\nseed {options.seed}: {dict(report.kinds)} of {options.down_s:g} s, {report.orders} orders")
+    print(
+        f"\nseed {options.seed}: {dict(report.kinds)}, away for {options.down_s:g} s, {report.orders} orders"
+    )
     print(f"{report.openings} openings arrived, the claim of each looked up at arrival")
     print(f"copying resumed: {_spread(report.resumed_s)}")
     print(f"exits late by at most: {_spread(report.exit_lags_s)}")

@@ -17,14 +17,27 @@ from tests.crashes.storm import Storm
 from tests.crashes.town import Town, build_town, serve_town
 from tests.lags import Lags
 
-KINDS = ("fast", "immediate", "frozen", "restarted", "sessions ended")
-"""Stopped as by an operator, or as by a crash; hanging; back at once; there, but ending every session."""
+AWAY = ("fast", "immediate", "frozen")
+"""Stopped as by an operator, or as by a crash; hanging."""
+BESIDE = ("restarted", "sessions ended")
+"""Back at once; there, but ending every session."""
+BESIDE_EVERY = 5
 CALM_S = 2.0
 RESUMES_S_MAX = 5.0
 WATCHED_S = 2.0
 """So long the storm goes on when copying has resumed: every symbol has moved by then."""
 ENDED_EVERY_S = 0.5
 EXIT_LAG_S_MAX = 5.0
+
+
+def kinds_of(outages: int) -> tuple[str, ...]:
+    """Return so many in which it is away for the whole time, and the other kinds after every fifth."""
+    kinds: list[str] = []
+    for number in range(outages):
+        kinds.append(AWAY[number % len(AWAY)])
+        if number % BESIDE_EVERY == BESIDE_EVERY - 1:
+            kinds += BESIDE
+    return tuple(kinds)
 
 
 @attrs.define
