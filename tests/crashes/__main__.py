@@ -1,7 +1,8 @@
 """``python -m tests.crashes``: let an engine suffer until something is wrong.
 
 ``--kills 500 [--ledger postgres]`` kills it, ``--outages 20 [--down-s 60]`` takes its database away,
-``--hardships 20 [--ledger postgres]`` freezes it, ends it, starts a second one, fills its disk.
+``--hardships 20 [--ledger postgres]`` freezes it, ends it, starts a second one, fills its disk: really, where
+``--keep`` names a directory on a small file system (256 MB at most), by a limit on its files elsewhere.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """What a host does to a process besides killing it: freezes it, ends it politely, fills its disk."""
 
+import os
 import random
 import resource
 import signal
@@ -14,6 +15,11 @@ from tests.crashes.process import EngineProcess, command, started
 from tests.crashes.run import CONVERGED_S_MAX, READY_S_MAX
 from tests.crashes.storm import Storm
 from tests.crashes.town import Town, build_town, serve_town
+
+FULL_FROM = 4_096
+SMALL = 256 * 1024 * 1024
+"""A file system of at most so many bytes is there to be filled."""
+BALLAST, BLOCK = "ballast", bytes(65_536)
 
 
 @asynccontextmanager
@@ -45,6 +51,31 @@ async def freeze(engine: EngineProcess, seconds: float) -> None:
     engine.signal(signal.SIGCONT)
 
 
-def limit_files(engine: EngineProcess, size: int) -> None:
-    """Let no file of the process grow beyond so many bytes: a full disk. -1 ends it."""
+def fill_disk(engine: EngineProcess) -> None:
+    """Take all that is free on a small file system; on a large one, let no file of the process grow."""
+    directory = engine.town.directory
+    if not _is_small(directory):
+        return _limit_files(engine, FULL_FROM)
+    block = BLOCK
+    with (directory / BALLAST).open("ab", buffering=0) as ballast:
+        while block:
+            try:
+                ballast.write(block)
+            except OSError:
+                block = block[: len(block) // 2]
+    return None
+
+
+def empty_disk(engine: EngineProcess) -> None:
+    """Undo that."""
+    (engine.town.directory / BALLAST).unlink(missing_ok=True)
+    _limit_files(engine, resource.RLIM_INFINITY)
+
+
+def _limit_files(engine: EngineProcess, size: int) -> None:
     resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def _is_small(directory: Path) -> bool:
+    system = os.statvfs(directory)
+    return system.f_blocks * system.f_frsize <= SMALL

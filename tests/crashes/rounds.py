@@ -15,7 +15,7 @@ from tests.crashes.answers import answers_of_who_is_off, without_expired
 from tests.crashes.books import sandbox_bugs, sent_twice, wait_converged
 from tests.crashes.claims import ClaimWatch
 from tests.crashes.database import Database
-from tests.crashes.hardships import freeze, limit_files
+from tests.crashes.hardships import empty_disk, fill_disk, freeze
 from tests.crashes.process import EngineProcess, command, started
 from tests.crashes.run import CONVERGED_S_MAX, READY_S_MAX
 from tests.crashes.storm import Storm
@@ -33,7 +33,6 @@ AT_ONCE_MAX = 2
 CALM_S = 2.0
 FROZEN_S = 30.0
 FULL_S = (5.0, 15.0)
-FULL_FROM = 4_096
 SESSIONS_S = 10.0
 SESSIONS_EVERY_S = 0.5
 END_S_MAX = 40.0
@@ -118,9 +117,9 @@ class HardDay:
         elif kind == SECOND:
             await self._start_second()
         elif kind == FULL:
-            limit_files(self.engine, FULL_FROM)
+            fill_disk(self.engine)
             await trio.sleep(self.chance.uniform(*FULL_S))
-            limit_files(self.engine, -1)
+            empty_disk(self.engine)
         else:
             await self._end_sessions()
 

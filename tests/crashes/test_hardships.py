@@ -7,7 +7,13 @@ import pytest
 import trio
 
 from tests.crashes.books import off_target
-from tests.crashes.hardships import assert_all_is_right, freeze, limit_files, town_with_engine
+from tests.crashes.hardships import (
+    assert_all_is_right,
+    empty_disk,
+    fill_disk,
+    freeze,
+    town_with_engine,
+)
 from tests.crashes.process import started
 from tests.crashes.run import READY_S_MAX
 from tests.crashes.storm import UNITS
@@ -43,9 +49,13 @@ async def test_a_frozen_process_goes_on_where_the_master_is_by_then(tmp_path: Pa
 
 async def test_a_second_engine_on_the_ledger_ends_with_75_and_sends_nothing(tmp_path: Path) -> None:
     async with town_with_engine(tmp_path / "engine", SQLITE) as (town, storm, engine):
+        await storm.blow(10, 0.02)
+        await assert_all_is_right(town, engine)
+        sent = town.orders()
         async with started(town) as second:
             with trio.fail_after(READY_S_MAX):
                 assert await second.process.wait() == 75
+        assert town.orders() == sent
         await storm.blow(10, 0.02)
         await assert_all_is_right(town, engine)
 
@@ -54,7 +64,7 @@ async def test_a_full_disk_stops_openings_and_no_exit(tmp_path: Path) -> None:
     async with town_with_engine(tmp_path / "engine", SQLITE) as (town, storm, engine):
         await storm.blow(10, 0.02)
         await assert_all_is_right(town, engine)
-        limit_files(engine, 4_096)
+        fill_disk(engine)
         for symbol in storm.held():
             town.market.core.close_position("master", symbol)
         with trio.fail_after(30):
@@ -64,7 +74,7 @@ async def test_a_full_disk_stops_openings_and_no_exit(tmp_path: Path) -> None:
         await storm.blow(10, 0.02)
         await trio.sleep(1)
         assert not [row for row in town.arrivals() if id(row) not in known and not row.intent.reduce_only]
-        limit_files(engine, -1)
+        empty_disk(engine)
         assert await engine.wait_ready(READY_S_MAX) is not None, engine.last_words()
         for symbol in storm.held():
             town.market.core.close_position("master", symbol)
