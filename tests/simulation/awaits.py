@@ -15,8 +15,6 @@ from tests.simulation.step import Step
 
 LIES_S = (0.5, 5.0)
 MINES = (1, 2, 4, 6)
-PER_ACTOR_MAX = 3
-"""One more than that within a minute, with another crash, and a follower is quarantined."""
 KEY = "structlog_actor"
 """The context variable by which every task of an actor knows whose it is."""
 
@@ -90,8 +88,6 @@ def mines_of(chance: random.Random, steps: Sequence[Step], names: tuple[str, ...
     for _ in range(chance.choice(MINES) if times else 0):
         kills = chance.random() < 0.3
         actor = chance.choice(("", *followers)) if kills else chance.choice(actors)
-        if sum(it.what["actor"] == actor and not kills for it in laid) >= PER_ACTOR_MAX:
-            continue
         what = {
             "actor": actor,
             "nth": round(2 ** chance.uniform(0, 7)),

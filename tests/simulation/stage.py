@@ -1,5 +1,6 @@
 """Where a schedule's steps happen: the venues, the network, the database and the process, until it heals."""
 
+from collections import defaultdict
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,8 @@ from tests.world import MASTER, World
 ARRIVAL_POLL_S = 0.002
 ORDER_AGAIN_S = 0.5
 ROOT_CRASHES_MAX = 2
+ACCOUNT_CRASHES_MAX = 4
+"""One more within a minute ends the process by itself (exit 70), or quarantines the account."""
 AT_ONCE = frozenset(
     {"trade", "price", "drop", "silence", "crash", "fund", "deposit", "owner", "leverage", "liquidation"}
     | {"deleveraging"}
@@ -45,7 +48,8 @@ class Stage:
         self._listed = {house.exchange: dict(house.core.listings) for house in world.houses}
         self._tells = tells
         self._engine_lock = trio.Lock()
-        self._root_crashes: list[float] = []
+        self._crashes: defaultdict[str, list[float]] = defaultdict(list)
+        """When actors of the root, "", or of an account failed."""
         self._mines: list[AwaitMine] = []
         self.healing = False
 
@@ -156,25 +160,25 @@ class Stage:
             self._outage.loses_commits = lost
 
     async def _do_crash(self, *, actor: str) -> None:
-        if ":" not in actor and not self._may_fail_at_root():
+        if not self._may_fail(actor):
             return
         with suppress(ActorDeadError, AssertionError, LookupError):
             if self._world.engine.root.state_of(actor) is State.BACKOFF:
                 return  # it would wait in the mailbox, and strike the next life: even after the healing
             self._world.engine.address(actor).tell(CrashNow("a drill"))
 
-    def _may_fail_at_root(self, *, within_s: float = 0.0) -> bool:
-        """Tell whether another failure there is not one too many: it ends the process by itself (exit 70)."""
-        now = trio.current_time()
-        self._root_crashes = [at for at in self._root_crashes if now - at < 60.0]
-        if len(self._root_crashes) >= ROOT_CRASHES_MAX:
+    def _may_fail(self, actor: str, *, within_s: float = 0.0) -> bool:
+        """Tell whether another failure is not one too many, and count it."""
+        now, account = trio.current_time(), actor.partition(":")[2]
+        lately = self._crashes[account] = [at for at in self._crashes[account] if now - at < 60.0]
+        if len(lately) >= (ACCOUNT_CRASHES_MAX if account else ROOT_CRASHES_MAX):
             return False
-        self._root_crashes.append(now + within_s)
+        lately.append(now + within_s)
         return True
 
     async def _do_mine(self, *, actor: str, nth: int, lasts_s: float, away_s: float | None) -> None:
         kills = away_s is not None
-        if self.healing or not (kills or ":" in actor or self._may_fail_at_root(within_s=lasts_s)):
+        if self.healing or not (kills or self._may_fail(actor, within_s=lasts_s)):
             return
         mine = AwaitMine(actor, nth, kills=kills)
         self._mines.append(mine)
