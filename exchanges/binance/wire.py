@@ -101,12 +101,22 @@ def error_of(found: object) -> tuple[int | None, str]:
 
 
 def retry_after_of(error: object, venue_ms: int) -> str | None:
-    """Return the seconds to wait that an error by WebSocket tells as a time, None where it does not."""
+    """Return the seconds to wait that an error by WebSocket tells as a time, None where it does not.
+
+    Its own `serverTime` says from when on; ``venue_ms``, by a clock that may have jumped, where it has none.
+    """
     data = error.get("data") if isinstance(error, dict) else None
-    until = data.get("retryAfter") if isinstance(data, dict) else None
-    if not isinstance(until, int) or isinstance(until, bool):
+    if not isinstance(data, dict):
         return None
-    return str(max(1, (until - venue_ms) // 1000 + 1))
+    until, told_ms = _time_of(data, "retryAfter"), _time_of(data, "serverTime")
+    if until is None:
+        return None
+    return str(max(1, (until - (venue_ms if told_ms is None else told_ms)) // 1000 + 1))
+
+
+def _time_of(row: dict[str, Any], key: str) -> int | None:
+    found = row.get(key)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 # Account

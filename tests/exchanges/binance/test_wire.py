@@ -74,3 +74,13 @@ def test_a_missing_price_is_unknown_and_never_zero() -> None:
     assert parse_order(order_row("id"), leg).average_price is None
     assert parse_order(order_row("id", avgPrice="0.00000"), leg).average_price is None
     assert parse_order(order_row("id", avgPrice="0", cumQuote="50"), leg).average_price == Decimal(100)
+
+
+def test_how_long_to_wait_goes_by_the_answers_own_time_where_it_tells_one() -> None:
+    """Our clock may have jumped since it was compared: five seconds would be over at once, or never."""
+    told = {"serverTime": 1_700_000_000_000, "retryAfter": 1_700_000_005_000}
+    ours_ms = told["serverTime"] + 8_000
+
+    assert retry_after_of({"data": told}, ours_ms) == "6"
+    assert retry_after_of({"data": {"retryAfter": told["retryAfter"]}}, ours_ms) == "1"
+    assert retry_after_of({"data": {**told, "serverTime": "soon"}}, ours_ms - 8_000) == "6"
