@@ -5,6 +5,7 @@ from typing import Any
 
 import trio
 
+from actors.events import CopyFinished, MasterChangeSeen
 from model.copy import CopyState
 from model.reasons import Reason
 from model.settings import SizingMode
@@ -132,10 +133,27 @@ class Verdict:
             why.append(f"{member.name} {symbol}:{idx} holds {size} and should hold {ideal}: {reason}")
         return why
 
+    def never_answered(self) -> list[str]:
+        """Tell which change of the master's has no outcome of a follower, neither kept nor told (I6).
+
+        What an engine had seen as it was killed comes back as what its successor finds: not one by one.
+        """
+        if any(step.act in _DEATHS and step.what.get("away_s") is not None for step in self._schedule.steps):
+            return []
+        answered = {(it.follower, it.change_id) for it in self._world.copies()}
+        answered |= {(it.follower, it.change_id) for it in self._world.seen(CopyFinished)}
+        return [
+            f"{member.name} never answered {it.change.change_id[:8]} {it.change.leg} {it.change.size_after}"
+            for it in self._world.seen(MasterChangeSeen)
+            for member in self._schedule.cast
+            if (member.name, it.change.change_id) not in answered
+        ]
+
     def rounded_otherwise(self) -> list[str]:
         """Tell whose last copy, of a master that added, wanted not just R6's size cut to lots.
 
         Of those whose target needs no number but the master's size; what somebody else moved is theirs.
+        A lot that was coarser for a while is believed until the catalogue is read again.
         """
         why = []
         for member, symbol, idx in self._books.legs():
@@ -147,9 +165,15 @@ class Verdict:
             own = self._books.own(member.name, symbol)
             ideal = self._books.ideal(member, symbol, idx)
             exact = ideal - ideal % self._world.core(member.name).listing(own).lot_size
-            if holding.target != exact:
+            if holding.target != exact and not self._was_coarser(symbol):
                 why.append(f"{member.name} {symbol}:{idx} wanted {holding.target}, R6 says {exact}")
         return why
+
+    def _was_coarser(self, symbol: str) -> bool:
+        return any(
+            step.act == "filters" and (step.what["symbol"], step.what["what"]) == (symbol, "lot_size")
+            for step in self._schedule.steps
+        )
 
     def _was_unlisted(self, member: Cast, symbol: str, idx: int) -> bool:
         """Tell whether the last copy found the symbol unlisted: which legs it has was not known then.
@@ -237,5 +261,6 @@ class Verdict:
         ]
 
 
+_DEATHS = frozenset({"kill", "drain", "ambush", "mine"})
 TOO_SMALL_CODES = (110094, -4164)
 _TOO_SMALL = frozenset({Reason.ROUNDED_TO_ZERO, Reason.BELOW_MIN_NOTIONAL, Reason.BELOW_MIN_QUANTITY})
