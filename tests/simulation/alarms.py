@@ -86,7 +86,7 @@ class AlarmedRun(Run):
         return {f"{name} {called}" for (name, symbol), own in names.items() for called in (symbol, own)}
 
 
-_KILLS = frozenset({"kill", "ambush", "crash", "outage", "commits"})
+_KILLS = frozenset({"kill", "ambush", "crash", "mine", "outage", "commits"})
 """What may keep from the ledger that something has been told: the next life says it again."""
 
 

@@ -220,7 +220,7 @@ class Run:
         await self._converge("after the master left everything", self.verdict.off_target)
         self.violations += self.books.late_openings()
         await self._look_on()
-        self.violations += self.verdict.never_answered()
+        self.violations += self.verdict.never_answered() + self.verdict.of_two_copies()
         await world.stop_engine()
 
     async def _look_on(self) -> None:

@@ -1,5 +1,6 @@
 """Whether everybody is where R5 and R6 say, once everything has healed."""
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -148,6 +149,14 @@ class Verdict:
             for member in self._schedule.cast
             if (member.name, it.change.change_id) not in answered
         ]
+
+    def of_two_copies(self) -> list[str]:
+        """Tell which order is of more than one copy (I2)."""
+        owners = defaultdict(set)
+        for copy in self._world.copies():
+            for order in copy.orders:
+                owners[order.client_order_id].add(copy.copy_id)
+        return [f"{key} is an order of {sorted(copies)}" for key, copies in owners.items() if len(copies) > 1]
 
     def rounded_otherwise(self) -> list[str]:
         """Tell whose last copy, of a master that added, wanted not just R6's size cut to lots.
