@@ -95,9 +95,8 @@ def error_of(found: object) -> tuple[int | None, str]:
     """Return code and text of an error's body; no code where it has none that can be read."""
     if not isinstance(found, dict):
         return None, ""
-    code, text = found.get("code"), found.get("msg")
-    known = code if isinstance(code, int) and not isinstance(code, bool) else None
-    return known, text if isinstance(text, str) else ""
+    text = found.get("msg")
+    return _integer_of(found, "code"), text if isinstance(text, str) else ""
 
 
 def retry_after_of(error: object, venue_ms: int) -> str | None:
@@ -108,13 +107,13 @@ def retry_after_of(error: object, venue_ms: int) -> str | None:
     data = error.get("data") if isinstance(error, dict) else None
     if not isinstance(data, dict):
         return None
-    until, told_ms = _time_of(data, "retryAfter"), _time_of(data, "serverTime")
+    until, told_ms = _integer_of(data, "retryAfter"), _integer_of(data, "serverTime")
     if until is None:
         return None
     return str(max(1, (until - (venue_ms if told_ms is None else told_ms)) // 1000 + 1))
 
 
-def _time_of(row: dict[str, Any], key: str) -> int | None:
+def _integer_of(row: dict[str, Any], key: str) -> int | None:
     found = row.get(key)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 

@@ -41,6 +41,7 @@ class Report:
 
     kills: Counter[str] = attrs.field(factory=Counter)
     ready_s: list[float] = attrs.field(factory=list)
+    """Of those that were left alone until they were: who dies on the way would leave out the slow ones."""
     problems: list[str] = attrs.field(factory=list)
     orders: int = 0
     openings: int = 0
@@ -117,10 +118,8 @@ class _Day:
         first, second, third = (Death.draw(self.chance) for _ in range(KILLS_OF_ONE))
         async with started(self.town, first.point, first.count) as engine:
             await self._storm_until_it_dies(engine, first)
-        async with started(self.town, second.point, second.count) as engine, trio.open_nursery() as nursery:
-            nursery.start_soon(self._see_it_ready, engine)
+        async with started(self.town, second.point, second.count) as engine:
             await self._storm_until_it_dies(engine, second)
-            nursery.cancel_scope.cancel()
         async with started(self.town, third.point, third.count, WHEN_TOLD) as engine:
             await _ready(engine, self.report)
             await self._judge(engine, first, second)
@@ -148,11 +147,6 @@ class _Day:
         elif not engine.was_killed:
             self.report.problems.append(f"{death}, and it did not die of that: {engine.last_words()}")
         self.report.kills[death.point] += 1
-
-    async def _see_it_ready(self, engine: EngineProcess) -> None:
-        took = await engine.wait_ready(READY_S_MAX)
-        if took is not None:
-            self.report.ready_s.append(took)
 
 
 async def _ready(engine: EngineProcess, report: Report) -> None:

@@ -7,13 +7,7 @@ import pytest
 import trio
 
 from tests.crashes.books import off_target
-from tests.crashes.hardships import (
-    assert_all_is_right,
-    empty_disk,
-    fill_disk,
-    freeze,
-    town_with_engine,
-)
+from tests.crashes.hardships import assert_all_is_right, empty_disk, fill_disk, freeze, town_with_engine
 from tests.crashes.process import started
 from tests.crashes.run import READY_S_MAX
 from tests.crashes.storm import UNITS

@@ -29,11 +29,8 @@ def main() -> int:
     Console().print(table_of(figures))
     if not any(it.met is False for it in figures):
         return 0
-    print(
-        "\n".join(
-            [*report.problems, f"again: python -m tests.fire --crashes {options.crashes} --seed {seed}"]
-        )
-    )
+    print("\n".join(report.problems))
+    print(f"again: python -m tests.fire --crashes {options.crashes} --seed {seed}")
     return 1
 
 

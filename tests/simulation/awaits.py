@@ -47,8 +47,7 @@ class AwaitMine(trio.abc.Instrument):
 
     def after_task_step(self, task: Task) -> None:
         """Count a task of the actor that has begun to wait."""
-        waits = task._abort_func is not None
-        if not (self._is_laid and waits and self._is_meant(_actor_of(task))):
+        if task._abort_func is None or not self._is_meant(_actor_of(task)):
             return
         self._left -= 1
         if self._left <= 0:
