@@ -20,8 +20,8 @@ class Job:
 
     venue: str
     seed: int
-    faults: tuple[str, ...]
-    hands: tuple[str, ...]
+    faults: tuple[str, ...] = tuple(FAULTS)
+    hands: tuple[str, ...] = tuple(HANDS)
     history: str = ""
     """The file whose trader the master trades like."""
     storm: bool = False
@@ -82,6 +82,13 @@ def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
         print(schedule)
     outcome = (simulate_alarmed if job.alarms else simulate)(schedule, tell=tell)
     return Result(job, outcome.digest, tuple(outcome.violations))
+
+
+def assert_nothing_violated(job: Job) -> None:
+    """Run one; where it violates anything, say how to repeat it."""
+    violations = do(job).violations
+    told = "\n".join(violations)
+    assert not violations, f"{job.command} --tell\n{told}"
 
 
 def results(jobs: list[Job], processes: int, hash_seed: str) -> Iterator[Result]:

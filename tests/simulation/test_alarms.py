@@ -8,6 +8,7 @@ from model.alerts.alert import Alert, AlertState, make_alert_id
 from model.alerts.book import AlertBook
 from model.alerts.conditions import DRIFT, KEY_WARNING, LEDGER_AWAY, TROUBLE, Condition
 from tests.simulation.alarms import simulate_alarmed, still_open, told_anew, told_too_often
+from tests.simulation.jobs import Job, assert_nothing_violated
 from tests.simulation.schedule import make_schedule
 
 HOUR_MS = 3_600_000
@@ -17,11 +18,7 @@ SEEDS = (("hyperliquid", 2), ("bybit", 12), ("binance", 16))
 
 @pytest.mark.parametrize(("venue", "seed"), SEEDS)
 def test_everybody_is_told_once_and_nothing_stays(venue: str, seed: int) -> None:
-    outcome = simulate_alarmed(make_schedule(seed, venue=venue))
-
-    told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --hands --alarms --tell"
-    assert not outcome.violations, f"{command}\n{told}"
+    assert_nothing_violated(Job(venue, seed, hands=(), alarms=True))
 
 
 def test_a_book_that_hears_of_no_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,8 @@ import pytest
 
 from exchanges.sandbox import DEFAULT_PRICES
 from supervision.demo.history import HistoricalFill, HistoricalOrder, History
-from tests.simulation.hands import HANDS
 from tests.simulation.histories import NOTIONAL_MAX, trades_of
-from tests.simulation.run import simulate
-from tests.simulation.schedule import make_schedule
+from tests.simulation.jobs import Job, assert_nothing_violated
 
 DATA = os.environ.get("COPYTRADER_DATA")
 FILES = sorted((Path(DATA) / "fills").glob("*.json.gz")) if DATA else []
@@ -22,12 +20,7 @@ SEEDS = [("bybit", 101), ("binance", 102), ("hyperliquid", 103), ("bybit", 104)]
 @pytest.mark.skipif(not FILES, reason="COPYTRADER_DATA names no folder of trading histories")
 @pytest.mark.parametrize(("venue", "seed"), SEEDS)
 def test_a_real_trader_is_followed_through_faults(venue: str, seed: int) -> None:
-    path = str(FILES[seed % len(FILES)])
-    outcome = simulate(make_schedule(seed, hands=tuple(HANDS), venue=venue, history=path))
-
-    told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --history {path} --show --tell"
-    assert not outcome.violations, f"{command}\n{told}"
+    assert_nothing_violated(Job(venue, seed, history=str(FILES[seed % len(FILES)])))
 
 
 def test_the_masters_course_is_the_traders() -> None:

@@ -5,9 +5,7 @@ import structlog
 import trio
 
 from tests.simulation.awaits import AwaitMine, Drill
-from tests.simulation.hands import HANDS
-from tests.simulation.run import simulate
-from tests.simulation.schedule import make_schedule
+from tests.simulation.jobs import Job, assert_nothing_violated
 
 SEEDS = {"bybit": (4, 17), "binance": (4, 5), "hyperliquid": (2, 9)}
 """By the venue of the followers."""
@@ -15,11 +13,7 @@ SEEDS = {"bybit": (4, 17), "binance": (4, 5), "hyperliquid": (2, 9)}
 
 @pytest.mark.parametrize(("venue", "seed"), [(venue, seed) for venue in SEEDS for seed in SEEDS[venue]])
 def test_failing_at_an_await_violates_nothing(venue: str, seed: int) -> None:
-    outcome = simulate(make_schedule(seed, hands=tuple(HANDS), venue=venue, mines=True))
-
-    told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --mines --show --tell"
-    assert not outcome.violations, f"{command}\n{told}"
+    assert_nothing_violated(Job(venue, seed, mines=True))
 
 
 async def _wait(name: str, counts: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from exchanges.binance.limits import OPEN_SHARE
 from exchanges.bybit.limits import KeyLimits, Pool
 from exchanges.sandbox.binance.budgets import ORDERS_MAX
 from exchanges.sandbox.bybit.budgets import LIMITS
-from tests.simulation.hands import HANDS
+from tests.simulation.jobs import Job, assert_nothing_violated
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 from tests.world import Cast, World, open_world
@@ -25,11 +25,7 @@ WINDOW_MS = 10_000
 @pytest.mark.parametrize(("venue", "seed"), [(venue, seed) for venue in SEEDS for seed in SEEDS[venue]])
 def test_a_paced_run_violates_nothing(venue: str, seed: int) -> None:
     """On Hyperliquid a start took a minute: the questions about keys went first."""
-    outcome = simulate(make_schedule(seed, hands=tuple(HANDS), venue=venue, paced=True))
-
-    told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --paced --show --tell"
-    assert not outcome.violations, f"{command}\n{told}"
+    assert_nothing_violated(Job(venue, seed, paced=True))
 
 
 @pytest.mark.parametrize("seed", [16, 22])

@@ -12,6 +12,7 @@ from itertools import count
 import pytest
 
 from tests.simulation.hands import HANDS
+from tests.simulation.jobs import Job, assert_nothing_violated
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 
@@ -76,31 +77,21 @@ WITH_HANDS = {
 
 @pytest.mark.parametrize(("venue", "seed"), [(venue, seed) for venue in SEEDS for seed in SEEDS[venue]])
 def test_a_run_violates_nothing(venue: str, seed: int) -> None:
-    outcome = simulate(make_schedule(seed, venue=venue))
-
-    told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --hands --show --tell"
-    assert not outcome.violations, f"{command}\n{told}"
+    assert_nothing_violated(Job(venue, seed, hands=()))
 
 
 @pytest.mark.parametrize(
     ("venue", "seed"), [(venue, seed) for venue in WITH_HANDS for seed in WITH_HANDS[venue]]
 )
 def test_a_run_with_everybodys_hands_violates_nothing(venue: str, seed: int) -> None:
-    outcome = simulate(make_schedule(seed, hands=tuple(HANDS), venue=venue))
-
-    told = "\n".join(outcome.violations)
-    assert not outcome.violations, f"python -m tests.simulation --venue {venue} {seed} --show --tell\n{told}"
+    assert_nothing_violated(Job(venue, seed))
 
 
 @pytest.mark.parametrize(
     "seed", [9860003, 9860079, 9860133, 9860239, 9860247, 9860263, 9860272, 9860387, 25200064]
 )
 def test_what_reads_of_four_seconds_ago_do_not_show_violates_nothing(seed: int) -> None:
-    schedule = make_schedule(seed, hands=tuple(HANDS), venue="binance", reads_lag_ms=4_000)
-
-    told = "\n".join(simulate(schedule).violations)
-    assert not told, f"python -m tests.simulation --venue binance {seed} --reads-lag-ms 4000 --show\n{told}"
+    assert_nothing_violated(Job("binance", seed, reads_lag_ms=4_000))
 
 
 def test_a_seed_repeats_its_run_in_any_process() -> None:

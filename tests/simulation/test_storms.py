@@ -4,8 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.simulation.hands import HANDS
-from tests.simulation.run import simulate
+from tests.simulation.jobs import Job, assert_nothing_violated
 from tests.simulation.schedule import make_schedule
 
 SEEDS = {"bybit": (0, 1, 3), "binance": (2, 1067, 20500337), "hyperliquid": (5, 8)}
@@ -14,11 +13,7 @@ SEEDS = {"bybit": (0, 1, 3), "binance": (2, 1067, 20500337), "hyperliquid": (5, 
 
 @pytest.mark.parametrize(("venue", "seed"), [(venue, seed) for venue in SEEDS for seed in SEEDS[venue]])
 def test_a_storm_violates_nothing(venue: str, seed: int) -> None:
-    outcome = simulate(make_schedule(seed, hands=tuple(HANDS), venue=venue, storm=True))
-
-    told = "\n".join(outcome.violations)
-    command = f"python -m tests.simulation --venue {venue} {seed} --storm --show --tell"
-    assert not outcome.violations, f"{command}\n{told}"
+    assert_nothing_violated(Job(venue, seed, storm=True))
 
 
 def test_a_storm_turns_about_within_a_second_again_and_again() -> None:
