@@ -28,6 +28,7 @@ torture: $(VENV)/.installed
 	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --paced
 	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --storm
 	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --mines
+	$(BIN)/python -m tests.simulation --seeds 500 --venue all --jobs $(JOBS) --bans
 	$(BIN)/python -m tests.simulation --seeds 200 --venue all --jobs $(JOBS) --twice
 	$(BIN)/python -m tests.simulation --seeds 1000 --venue all --jobs $(JOBS) --alarms
 	test -z "$$COPYTRADER_DATA" || \

@@ -27,7 +27,7 @@ class FaultKind(Enum):
     DELAY_FRAME = auto()
     """A stream's frames wait, in order [topic, seconds]."""
     RATE_LIMIT = auto()
-    """Refused for its rate before it is looked at [endpoint, status 200 or 429, headers]."""
+    """Refused for its rate before it is looked at [endpoint, status: 200, 429 or one that bans, headers]."""
     ERROR_BEFORE = auto()
     """The venue answers an error and has not acted [endpoint, status, message]."""
     RESET_BEFORE = auto()

@@ -35,6 +35,7 @@ def main() -> int:
             options.alarms,
             options.paced,
             options.mines,
+            options.bans,
             options.reads_lag_ms,
         )
         for number, seed in enumerate(seeds)
@@ -66,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--alarms", action="store_true", help="let the engine tell people, and judge what")
     parser.add_argument("--paced", action="store_true", help="let the engine keep the venues' budgets")
     parser.add_argument("--mines", action="store_true", help="let actors fail, and the engine die, at awaits")
+    parser.add_argument("--bans", action="store_true", help="let venues ban our address, budgets kept")
     parser.add_argument("--reads-lag-ms", type=int, help="of Binance; default: by the seed, 1,500 at most")
     parser.add_argument("--jobs", type=int, default=0, help="run in so many processes")
     parser.add_argument("--twice", action="store_true", help="compare each run with one in another process")

@@ -1,8 +1,9 @@
 """Nothing is sent while a venue has stopped an address, or a key: seen where requests arrive.
 
 On Binance, under HTTP 429, only what reduces, and what it needs, may go on until Retry-After is over; under
-418 nothing. On Hyperliquid nothing may after 429, for as long as we wait there. On Bybit a key whose order
-came too often sends no other one for a second. The latter two are heeded only by an engine that is paced.
+418 nothing. On Hyperliquid nothing may after 429, for as long as we wait there. On Bybit nothing may for ten
+minutes after 403, and a key whose order came too often sends no other one for a second. The latter two are
+heeded only by an engine that is paced.
 Only a stop that was answered at once counts: who asked may be gone when an answer was slow.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 import attrs
 import trio
 
-from exchanges.bybit.codes import RATE_RETRY_S
+from exchanges.bybit.codes import IP_BAN_S, RATE_RETRY_S
 from exchanges.hyperliquid.codes import LOAD_RETRY_S
 from exchanges.sandbox import FaultKind, LedgerRow
 from exchanges.sandbox.binance.requests import BAN_MS, RETRY_S
@@ -21,7 +22,7 @@ from exchanges.sandbox.faults import Fault, Faults
 from exchanges.sandbox.rules import only_reduces
 
 MOMENT_S = 0.001
-BAN = 418
+BAN, BYBIT_BAN = 418, 403
 ORDERS = frozenset({"POST /fapi/v1/order", "order.place"})
 """Whether they open is told when they have arrived in the books."""
 ESSENTIAL = ORDERS | {
@@ -162,21 +163,26 @@ class HyperliquidBans(Bans):
 
 
 class BybitBans(Bans):
-    """The stops of each key's orders there."""
+    """The stops of each key's orders there, and of the address."""
 
     def comes(self, account: str | None, endpoint: str | None, delay_s: float) -> None:
         """Take a request that comes to the venue, which looks at it after ``delay_s``."""
         now = trio.current_time()
         if not delay_s:
             self._way[account, endpoint] = now
-        stop = self._stop_at(now)
-        if endpoint in BYBIT_ORDERS and stop is not None and stop.account == account:
-            self.say(f"{account} sends an order, stopped from {stop.since:.3f} to {stop.until:.3f}")
+        stopping = [it for it in self._stops if it.holds(now, self.life())]
+        for stop in stopping:
+            if stop.account is None:
+                self.say(f"{account} sends {endpoint}, banned from {stop.since:.3f} to {stop.until:.3f}")
+            elif stop.account == account and endpoint in BYBIT_ORDERS:
+                self.say(f"{account} sends an order, stopped from {stop.since:.3f} to {stop.until:.3f}")
 
     def refused(self, fault: Fault, account: str | None, endpoint: str | None) -> None:
-        """Take an answer that stops a key's orders; HTTP 429 is of one request."""
+        """Take an answer that stops a key's orders, or the address; HTTP 429 is of one request."""
         told = fault.status != 429 and self._way.get((account, endpoint)) == trio.current_time()
-        if endpoint in BYBIT_ORDERS and told:
+        if told and fault.status == BYBIT_BAN:
+            self._stop_all(IP_BAN_S, is_ban=True)
+        elif told and endpoint in BYBIT_ORDERS:
             self._stop_all(RATE_RETRY_S, is_ban=True, account=account)
 
     def arrived(self, row: LedgerRow) -> None:

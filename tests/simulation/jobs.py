@@ -32,6 +32,8 @@ class Job:
     """Whether it keeps the venues' request budgets."""
     mines: bool = False
     """Whether actors fail, and the engine dies, at awaits that are drawn."""
+    bans: bool = False
+    """Whether venues ban our address for minutes; it keeps their budgets then."""
     reads_lag_ms: int | None = None
     """By how much Binance's reads lag; None: by what the seed says."""
 
@@ -51,6 +53,8 @@ class Job:
             kinds += " --paced"
         if self.mines:
             kinds += " --mines"
+        if self.bans:
+            kinds += " --bans"
         if self.reads_lag_ms is not None:
             kinds += f" --reads-lag-ms {self.reads_lag_ms}"
         return f"python -m tests.simulation --venue {self.venue} {self.seed}{kinds} --show"
@@ -76,6 +80,7 @@ def do(job: Job, *, show: bool = False, tell: bool = False) -> Result:
         storm=job.storm,
         paced=job.paced,
         mines=job.mines,
+        bans=job.bans,
         reads_lag_ms=job.reads_lag_ms,
     )
     if show:

@@ -33,6 +33,7 @@ from exchanges.sandbox.hyperliquid import HyperliquidSandbox
 from model.amounts import use_money_context
 from model.reasons import Reason
 from supervision.engine import EngineParts
+from tests.simulation.banning import banned_s
 from tests.simulation.books import Books
 from tests.simulation.outage import Outage, SlowDesk
 from tests.simulation.schedule import MASTER_EQUITY, Schedule, make_schedule
@@ -232,7 +233,8 @@ class Run:
         Meanwhile nothing is opened, and no stream or read tells what has become of a reduction.
         """
         limited = any(step.what.get("kind") == "RATE_LIMIT" for step in self.schedule.steps)
-        return RATE_STOP_S if limited and self.schedule.venue != MASTER_VENUE else 0.0
+        stopped_s = RATE_STOP_S if limited and self.schedule.venue != MASTER_VENUE else 0.0
+        return max(stopped_s, banned_s(self.schedule.steps))
 
     def _unanswered_s(self) -> float:
         """Return how long an exit may wait on dead lines that nobody has closed: its order, then a read."""

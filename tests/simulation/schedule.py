@@ -14,6 +14,7 @@ from exchanges.sandbox import DEFAULT_PRICES
 from model.amounts import floor_to_step
 from model.settings import Sizing, SizingMode
 from tests.simulation.awaits import mines_of
+from tests.simulation.banning import bans_of
 from tests.simulation.dialects import HEDGING, translated
 from tests.simulation.faults import FAULTS
 from tests.simulation.hands import HANDS
@@ -47,6 +48,8 @@ class Schedule:
     """Whether the engine keeps the venues' request budgets, as it does in earnest."""
     mines: bool = False
     """Whether actors fail, and the engine dies, at awaits that are drawn."""
+    bans: bool = False
+    """Whether venues ban our address for minutes."""
     reads_lag_ms: int | None = None
     """By how much reads of Binance lag; None: by what the seed says."""
 
@@ -69,6 +72,7 @@ def make_schedule(
     storm: bool = False,
     paced: bool = False,
     mines: bool = False,
+    bans: bool = False,
     reads_lag_ms: int | None = None,
 ) -> Schedule:
     """Return the schedule of a seed, always the same; ``faults`` and ``hands`` are kinds to draw from.
@@ -90,6 +94,8 @@ def make_schedule(
     else:
         steps = made_up(chance, hedged, length)
     laid = mines_of(random.Random(f"{seed} mines"), steps, names) if mines else []
+    if bans:
+        laid += bans_of(random.Random(f"{seed} bans"), steps, names, venue)
     if any(member.settings["sizing"].mode is SizingMode.FIXED_MARGIN for member in cast):
         steps = [at_one_leverage(step) for step in steps]
     if not history:  # there prices move with the trades
@@ -107,8 +113,9 @@ def make_schedule(
         venue=venue,
         history=history,
         storm=storm,
-        paced=paced,
+        paced=paced or bans,  # who keeps no budgets heeds no ban of Bybit's
         mines=mines,
+        bans=bans,
         reads_lag_ms=reads_lag_ms,
     )
 

@@ -7,11 +7,13 @@ import trio
 from trio.testing import MockClock
 
 from exchanges.binance.limits import AddressLimits
+from exchanges.bybit.limits import AddressLimits as BybitAddressLimits
 from exchanges.bybit.limits import KeyLimits
 from exchanges.hyperliquid.limits import WeightBucket
 from exchanges.sandbox import FaultKind
 from exchanges.sandbox.faults import Faults
 from tests.simulation.bans import Bans
+from tests.simulation.jobs import Job, assert_nothing_violated, do
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 
@@ -39,6 +41,22 @@ def test_who_does_not_heed_a_stop_is_found(venue: str, seed: int, monkeypatch: p
     monkeypatch.setattr(heeds, method, lambda *_: None)
 
     assert any(said in it for it in simulate(schedule).violations)
+
+
+BANNED = [("bybit", 101), ("bybit", 102), ("binance", 101), ("binance", 102), ("hyperliquid", 102)]
+"""Venues of followers, and seeds with bans that strike: on Hyperliquid the master's venue bans."""
+
+
+@pytest.mark.parametrize(("venue", "seed"), BANNED)
+def test_who_does_not_heed_a_ban_is_found(venue: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job(venue, seed, bans=True)
+    assert_nothing_violated(job)
+
+    monkeypatch.setattr(AddressLimits, "check_stop", lambda *_: None)
+    monkeypatch.setattr(BybitAddressLimits, "banned", lambda *_: None)
+
+    said = ("stopped from", "banned from")
+    assert any(it in found for found in do(job).violations for it in said)
 
 
 async def test_a_read_of_any_account_is_found_until_the_stop_is_over(autojump_clock: MockClock) -> None:

@@ -76,6 +76,8 @@ class Rest:
         headers = Allowance(limit=10, remaining=0, reset_ms=now_ms + 1000).headers() if fault.headers else {}
         if fault.status == 429:
             return HttpResponse(status=429, headers=headers)
+        if fault.status == 403:
+            return HttpResponse(status=403, body=b"access too frequent")
         return self._envelope(10006, "Too many visits. Exceeded the API Rate Limit.", {}, {}, headers)
 
     def _perform(self, request: HttpRequest, name: str) -> tuple[HttpResponse, bool]:
