@@ -150,7 +150,7 @@ class CopyRecord:
         """Put claim and orders on local disk before they leave (R18); a reduction goes on either way."""
         claim = None if self.kept_locally else self.undurable_claim
         try:
-            await desk.ledger.keep_locally(claim=claim, orders=orders)
+            await desk.keep_locally(claim, orders=orders)
             self.kept_locally = True
         except LedgerUnreachable as error:
             self.trouble(f"not kept locally: {error}")
@@ -182,7 +182,7 @@ class CopyRecord:
         if self.kept_locally or self.orders:
             claim = None if self.kept_locally else self.undurable_claim
             try:
-                await desk.ledger.keep_locally(claim=claim, outcome=outcome)
+                await desk.keep_locally(claim, outcome=outcome)
                 return
             except LedgerUnreachable as error:
                 what = f"outcome not kept locally: {error}"

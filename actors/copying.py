@@ -138,7 +138,7 @@ class Copying:
             if desk.has_claimed(self.record.copy_id):
                 desk.unanswered.answered((change,))  # what it superseded is left to the leg's next claim
                 return ClaimAnswer.DUPLICATE  # another lane has it in hand, or had, or an earlier life
-            desk.unanswered.answered((*claim.superseded, change))  # it is written with the outcome
+            desk.unanswered.claimed_in_memory(self._message, claim)  # it is written with the outcome
             # Reductions go on, by ids that repeat (R18); openings are held back by `durable`.
             desk.bus.publish(TroubleMet(where=desk.settings.name, what=f"claim not durable: {error}"))
             self.record.undurable_claim = claim

@@ -113,6 +113,7 @@ class Follower(TrioActor):
 
     async def on_start(self) -> None:
         """Prepare in the background: mailbox news flows meanwhile, changes wait (R2)."""
+        self._desk.unanswered.begin_life()
         self.nursery.start_soon(self._prepare)
         self.nursery.start_soon(self._desk.gateway.orders.warm_up)
 

@@ -22,7 +22,7 @@ from model.account import PositionReport, WalletReport
 from model.account_view import MARK_AGE_S_MAX, AccountView
 from model.amounts import ZERO
 from model.breach import Breach, find_breach
-from model.copy import Claim, CopyOutcome, Holding
+from model.copy import Claim, CopyOutcome, Holding, OrderRecord
 from model.equity_record import EquityRecord, note_equity
 from model.key_standing import KeyStanding
 from model.ledger import LedgerUnreachable, WriteBatch
@@ -291,7 +291,21 @@ class FollowerDesk:
         except LedgerUnreachable:
             return False
         self.undurable.difference_update(claim.copy_id for claim in claims)
+        for claim in claims:
+            self.unanswered.written(claim)
         return True
+
+    async def keep_locally(
+        self,
+        claim: Claim | None,
+        *,
+        orders: Sequence[OrderRecord] = (),
+        outcome: CopyOutcome | None = None,
+    ) -> None:
+        """Keep on local disk what the ledger cannot take (R18). Raises: LedgerUnreachable."""
+        await self.ledger.keep_locally(claim=claim, orders=orders, outcome=outcome)
+        if claim is not None:
+            self.unanswered.written(claim)
 
     def present(self, holdings: Iterable[Holding]) -> tuple[Holding, ...]:
         """Return legs as they are known by now: later copies may have been written since."""

@@ -6,7 +6,7 @@ import trio
 import trio.lowlevel
 from trio.testing import MockClock
 
-from actors.events import MasterStreamChanged
+from actors.events import MasterChangeSeen, MasterStreamChanged
 from actors.ledger_desk import LedgerDesk
 from actors.messages import CrashNow
 from model.copy import Claim, ClaimAnswer, CopyState
@@ -91,6 +91,31 @@ async def test_a_ledger_that_is_away_leaves_no_pile_to_the_first_claim_after_it(
         await world.until(lambda: bool(world.size("alice")))
 
         assert not left
+
+
+async def test_what_was_superseded_while_the_ledger_was_away_has_an_outcome_though_its_follower_crashed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Claims that only the crashed life knew were neither kept nor told: most were never mentioned."""
+    async with open_world(tmp_path, Cast()) as world:
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+        outage = world.store.database = Outage(world.store.database)
+        outage.is_down = True
+        for quantity in ("0.1", "-0.05", "0.1", "-0.05", "0.1"):
+            world.trade("BTCUSDT", quantity)
+        await trio.sleep(1)
+        world.engine.followers["alice"].tell(CrashNow("a drill"))
+        await trio.sleep(5)
+        outage.is_down = False
+        await trio.sleep(10)
+        world.trade("BTCUSDT", "0.1")
+        await world.settled()
+
+        answered = {copy.change_id for copy in world.copies("alice")}
+        assert [it for it in world.seen(MasterChangeSeen) if it.change.change_id not in answered] == []
+        assert len(answered) == 7
+        assert str(world.size("alice")) == "0.4"
 
 
 async def test_an_exit_goes_on_where_the_masters_line_came_back_meanwhile(
