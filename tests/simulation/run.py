@@ -52,6 +52,9 @@ SNAPSHOT_S = 75.0
 KEY_QUESTIONS_S = 60.0
 """Nothing is opened before a start's questions about keys are answered, which there cost most and go last."""
 READS_LAG_MS = (0, 400, 1_500)
+LONG_LAG_MS = 1_000
+STREAM_BACK_S = 60.0
+"""Twice the longest wait between two attempts."""
 COMMIT_S = (0.002, 0.02, 0.1)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
@@ -124,6 +127,7 @@ class Run:
         self.violations: list[str] = []
         self.log: list[str] = []
         self.secrecy = Secrecy()
+        self._lag_ms = 0
         self._directory = directory
 
     async def main(self) -> None:
@@ -180,6 +184,7 @@ class Run:
         if lag_ms is None:
             lag_ms = READS_LAG_MS[seed % len(READS_LAG_MS)]
         late_ms = READS_LAG_MS[seed // len(READS_LAG_MS) % len(READS_LAG_MS)]
+        self._lag_ms = lag_ms if self.schedule.venue == "binance" else late_ms
         for house in world.houses:
             face = house.server._face
             if isinstance(face, BinanceSandbox):
@@ -210,6 +215,8 @@ class Run:
         if self.books.touched and self.schedule.paced and self.schedule.venue == "hyperliquid":
             await trio.sleep(KEY_QUESTIONS_S)  # a polled account is read after them: no hand is seen before
         await trio.sleep(self._stopped_s())
+        if self._lag_ms >= LONG_LAG_MS:
+            await self._streams_are_back()
         self._trade_afresh()
         await self._converge("after fresh trades", self.verdict.off_target)
         self.violations += self.verdict.rounded_otherwise()
@@ -223,6 +230,19 @@ class Run:
         await self._look_on()
         self.violations += self.verdict.never_answered() + self.verdict.of_two_copies()
         await world.stop_engine()
+
+    async def _streams_are_back(self) -> None:
+        """Wait for the private streams of followers, which begin anew ever more seldom.
+
+        Without them the outcome of an order is known by look-ups alone: where those lag, what opens after an
+        exit and another opening of the same net is too old (R11).
+        """
+        by = trio.current_time() + STREAM_BACK_S
+        while lost := self.verdict.unheard():
+            if trio.current_time() > by:
+                self.violations.append(f"no stream for {STREAM_BACK_S:g} s after healing: {lost}")
+                return
+            await trio.sleep(STEP_S)
 
     async def _look_on(self) -> None:
         """Wait for what ends later than the last trade, and look at it; in most runs for nothing."""

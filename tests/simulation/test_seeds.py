@@ -43,6 +43,7 @@ WITH_HANDS = {
         18003505,
         18001803,
         22002181,
+        31001452,
     ),
     "binance": (
         5,
@@ -101,7 +102,7 @@ def test_a_run_with_everybodys_hands_violates_nothing(venue: str, seed: int) -> 
 
 
 @pytest.mark.parametrize(
-    "seed", [9860003, 9860079, 9860133, 9860239, 9860247, 9860263, 9860272, 9860387, 25200064]
+    "seed", [9860003, 9860079, 9860133, 9860239, 9860247, 9860263, 9860272, 9860387, 25200064, 26700132]
 )
 def test_what_reads_of_four_seconds_ago_do_not_show_violates_nothing(seed: int) -> None:
     assert_nothing_violated(Job("binance", seed, reads_lag_ms=4_000))

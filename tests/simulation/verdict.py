@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from actors.events import CopyFinished, MasterChangeSeen
+from actors.events import CopyFinished, FollowerStateChanged, MasterChangeSeen
 from model.copy import CopyState
 from model.reasons import Reason
 from model.settings import SizingMode
@@ -55,6 +55,15 @@ class Verdict:
             row for row in world.copies() if row.state is CopyState.CLAIMED and not small[row.follower]
         ]
         return [f"{row.follower} has no outcome for {row.copy_id[:8]} {row.leg}" for row in claimed]
+
+    def unheard(self) -> list[str]:
+        """Tell whose private stream is lost."""
+        streams = {
+            it.follower: it.state
+            for it in self._world.seen(FollowerStateChanged)
+            if it.state in ("stream_live", "stream_lost")
+        }
+        return [name for name, state in streams.items() if state == "stream_lost"]
 
     def unsettled(self) -> list[str]:
         """Tell who is not where its last copy says."""
