@@ -294,7 +294,7 @@ class Copying:
             if self._desk.stopping:
                 raise Interrupted
             self._waits += 1
-            await self._pause(max(wait_s, self._placing.retry_after_s))
+            await self._pause(max(wait_s, self._placing.take_retry_after_s()))
             is_unheard = reason is Reason.MASTER_UNHEARD
             wait_s = min(UNHEARD_RETRY_S_MAX if is_unheard else RETRY_S_MAX, wait_s * 2)
             if is_unheard:  # what the master did meanwhile is told when its line is back

@@ -88,7 +88,7 @@ class Follower(TrioActor):
             self._risk,
             is_busy=self._lanes.has,
             watch_mark=self._watch_mark,
-            readable=self._tell_state,
+            readable=self._is_readable_again,
         )
 
     def _lane_ports(self) -> LanePorts:
@@ -411,6 +411,11 @@ class Follower(TrioActor):
 
     def _state(self) -> str:
         return state_of(self._desk, is_prepared=self._prepared)
+
+    def _is_readable_again(self) -> None:
+        """Go on at once with what waited for that."""
+        self._tell_state()
+        self._lanes.nudge()
 
     def _tell_state(self) -> None:
         name, state = self._desk.settings.name, self._state()

@@ -10,7 +10,7 @@ from actors.copy_situation import read_state
 from actors.follower_desk import Baseline, FollowerDesk
 from actors.lane import Interrupted, Lane
 from actors.order_life import send, settle
-from exchanges.errors import ExchangeError, Refusal, RequestRejected
+from exchanges.errors import ExchangeError, RateLimited, Refusal, RequestRejected
 from model.amounts import ZERO
 from model.copy import OrderRecord
 from model.follower import Decision, Goal, Situation
@@ -43,8 +43,12 @@ class Placing:
         self.tries = 0
         self.shrinks = 0
         """How often the venue found the margin insufficient: each time an opening is made smaller (R10)."""
-        self.retry_after_s = 0.0
-        """How long the venue asked to be left alone."""
+        self._retry_after_s = 0.0
+
+    def take_retry_after_s(self) -> float:
+        """Return how long the venue asked to be left alone; once, for the next wait is for something else."""
+        retry_after_s, self._retry_after_s = self._retry_after_s, 0.0
+        return retry_after_s
 
     async def place(self, decision: Decision, situation: Situation) -> Reason | None:
         """Send what was decided; return None when it is done, else why it is not."""
@@ -76,6 +80,8 @@ class Placing:
             await self._desk.gateway.set_leverage(leg, leverage)
         except ExchangeError as error:
             self._record.trouble(f"leverage: {error}")
+            if isinstance(error, RateLimited):
+                self._retry_after_s = error.retry_after_s
             if not isinstance(error, RequestRejected):
                 return Reason.VENUE_UNREACHABLE
             return Reason.VENUE_REJECTED if await self._desk.board.doubt() else Reason.LEVERAGE_FAILED
@@ -156,7 +162,7 @@ class Placing:
         self._record.keep(record)
         sent = await send(desk, record, request)
         self._record.sent(sent)
-        self.retry_after_s = sent.retry_after_s
+        self._retry_after_s = sent.retry_after_s
         if sent.not_sent:
             desk.awaited.discard(record.client_order_id)
             return Reason.VENUE_UNREACHABLE

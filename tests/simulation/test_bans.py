@@ -47,6 +47,11 @@ BANNED = [("bybit", 101), ("bybit", 102), ("binance", 101), ("binance", 102), ("
 """Venues of followers, and seeds with bans that strike: on Hyperliquid the master's venue bans."""
 
 
+def test_what_waited_out_a_ban_does_not_wait_as_long_for_something_else() -> None:
+    """The wait that the venue had asked for was kept again where a price was not known yet at its end."""
+    assert_nothing_violated(Job("binance", 32000523, bans=True))
+
+
 @pytest.mark.parametrize(("venue", "seed"), BANNED)
 def test_who_does_not_heed_a_ban_is_found(venue: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(venue, seed, bans=True)

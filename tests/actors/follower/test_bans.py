@@ -6,9 +6,9 @@ import trio
 from trio.testing import MockClock
 
 from exchanges.sandbox import FaultKind
-from tests.world import Cast, open_world
+from tests.world import MASTER, Cast, open_world
 
-BAN_S = 60.0
+STOP_S, BAN_S = 60.0, 120.0
 
 
 async def test_a_follower_that_starts_during_a_ban_is_ready_right_after_it(
@@ -25,6 +25,24 @@ async def test_a_follower_that_starts_during_a_ban_is_ready_right_after_it(
         world.close("BTCUSDT")
         began = trio.current_time()
         await world.start_engine()
-        await world.until(lambda: not world.size("alice"), timeout_s=BAN_S + 60)
+        await world.until(lambda: not world.size("alice"), timeout_s=STOP_S + 60)
 
-        assert trio.current_time() - began < BAN_S + 5
+        assert trio.current_time() - began < STOP_S + 5
+
+
+async def test_what_waits_for_the_account_to_be_read_goes_right_after_a_ban(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It tried again at intervals that doubled, up to half a minute after the account was known again."""
+    async with open_world(tmp_path, Cast(venue="binance")) as world:
+        world.core("alice").faults.add(
+            FaultKind.RATE_LIMIT, account="alice", status=418, headers=True, count=1
+        )
+        assert world.house("alice").server.drop_connections(account="alice", kind="private")
+        began = trio.current_time()
+        await trio.sleep(1)
+        assert world.server.drop_connections(account=MASTER, kind="private")
+        world.trade("BTCUSDT", "0.1")
+        await world.until(lambda: bool(world.size("alice")), timeout_s=BAN_S + 60)
+
+        assert BAN_S - 1 < trio.current_time() - began < BAN_S + 5
