@@ -91,13 +91,14 @@ async def soak(directory: Path, minutes: float, tell: Callable[[str], None]) -> 
         with town.config.open("a") as config:
             config.write(f'\n[metrics]\nlisten = "127.0.0.1:{port}"\n')
         await command(town, "followers", "apply", str(directory / "followers.toml"), "--offline")
-        async with running(town, "tests.soak.engine", str(pulses)) as engine:
+        warm_s = minutes * 60 * WARM_UP_SHARE
+        async with running(town, "tests.soak.engine", str(pulses), str(warm_s)) as engine:
             if await engine.wait_ready(READY_S_MAX) is None:
                 raise RuntimeError(f"it was never ready: {engine.last_words()}")
             watch = Watch(engine=engine, pulses=pulses, port=port)
             async with trio.open_nursery() as trading:
-                trading.start_soon(_trade, Storm(town, random.Random(0)), minutes * 60 * WARM_UP_SHARE)
-                trading.start_soon(_drop_sockets, town, random.Random(1), minutes * 60 * WARM_UP_SHARE)
+                trading.start_soon(_trade, Storm(town, random.Random(0)), warm_s)
+                trading.start_soon(_drop_sockets, town, random.Random(1), warm_s)
                 await watch.look_for(minutes * 60, tell)
                 trading.cancel_scope.cancel()
             problems = [] if engine.is_alive else [f"it ended: {engine.last_words()}"]
