@@ -32,6 +32,7 @@ PRICE_WAITS_MAX = 6
 READ_S_LONG = 1.0
 MAIL_S = 0.01
 HIDDEN_RETRY_S = 0.2
+TOO_OLD_S = 0.01
 
 
 class Copying:
@@ -294,11 +295,19 @@ class Copying:
             if self._desk.stopping:
                 raise Interrupted
             self._waits += 1
-            await self._pause(max(wait_s, self._placing.take_retry_after_s()))
+            await self._pause(max(wait_s, self._told_wait_s(decision)))
             is_unheard = reason is Reason.MASTER_UNHEARD
             wait_s = min(UNHEARD_RETRY_S_MAX if is_unheard else RETRY_S_MAX, wait_s * 2)
             if is_unheard:  # what the master did meanwhile is told when its line is back
                 self._mail_at = -math.inf
+
+    def _told_wait_s(self, decision: Decision) -> float:
+        """Return how long the venue asked to be left alone; of what only opens, until it is too old."""
+        told_s, situation = self._placing.take_retry_after_s(), decision.situation
+        only_opens = all(draft.opens for draft in decision.drafts)
+        if not only_opens or self._message.change.caught_up:
+            return told_s
+        return min(told_s, situation.max_open_age_s - situation.age_s + TOO_OLD_S)
 
     async def _pause(self, seconds: float) -> None:
         # Of before the pause: what a line that came up at its very end tells may not be taken yet.

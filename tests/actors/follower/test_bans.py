@@ -6,6 +6,8 @@ import trio
 from trio.testing import MockClock
 
 from exchanges.sandbox import FaultKind
+from model.copy import CopyState
+from model.reasons import Reason
 from tests.world import MASTER, Cast, open_world
 
 STOP_S, BAN_S = 60.0, 120.0
@@ -46,3 +48,18 @@ async def test_what_waits_for_the_account_to_be_read_goes_right_after_a_ban(
         await world.until(lambda: bool(world.size("alice")), timeout_s=BAN_S + 60)
 
         assert BAN_S - 1 < trio.current_time() - began < BAN_S + 5
+
+
+async def test_an_opening_that_a_ban_outlasts_is_told_as_expired_when_it_is(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It had no outcome until the ban was over."""
+    async with open_world(tmp_path, Cast(venue="binance")) as world:
+        world.core("alice").faults.add(
+            FaultKind.RATE_LIMIT, account="alice", endpoint="order.place", status=418, headers=True, count=1
+        )
+        world.trade("BTCUSDT", "0.1")
+        await trio.sleep(6)
+
+        (copy,) = world.copies("alice")
+        assert (copy.state, copy.reason) == (CopyState.SKIPPED, Reason.EXPIRED)
