@@ -4,9 +4,11 @@ On Binance, under HTTP 429, only what reduces, and what it needs, may go on unti
 418 nothing. On Hyperliquid nothing may after 429, for as long as we wait there. On Bybit nothing may for ten
 minutes after 403, and a key whose order came too often sends no other one for a second. The latter two are
 heeded only by an engine that is paced.
-Only a stop that was answered at once counts: who asked may be gone when an answer was slow.
+Only a stop that was answered at once counts, over a line that lives: who asked may be gone when an answer was
+slow.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -61,6 +63,8 @@ class Bans:
     _stops: list[_Stop] = attrs.field(factory=list)
     _way: dict[tuple[str | None, str | None], float] = attrs.field(factory=dict)
     """When the last request of each kind came without a delay."""
+    _dead_until: float = -math.inf
+    """Some lines are dead: what is answered over them nobody hears."""
     _orders: dict[str | None, deque[tuple[float, float]]] = attrs.field(factory=dict)
     """When orders of an account came to the venue, and when into its books."""
 
@@ -105,12 +109,22 @@ class Bans:
 
     def refused(self, fault: Fault, account: str | None, endpoint: str | None) -> None:
         """Take an answer that stops the address, where it says until when."""
-        now = trio.current_time()
         told = fault.headers and endpoint is not None and OTHER_BUDGET not in endpoint
         of_address = fault.status in (429, BAN) or endpoint not in ORDERS
-        if told and of_address and self._way.get((account, endpoint)) == now:
+        if told and of_address and self._is_heard(account, endpoint):
             is_ban = fault.status == BAN
             self._stop_all(BAN_MS / 1000 if is_ban else RETRY_S, is_ban=is_ban)
+
+    def lines_are_cut(self, dead_s: float) -> None:
+        """Forget who was told just now; with ``dead_s`` nobody is told for sure for so long."""
+        self._forget_stop_of_now()
+        if dead_s:
+            self._dead_until = max(self._dead_until, trio.current_time() + dead_s)
+
+    def _is_heard(self, account: str | None, endpoint: str | None) -> bool:
+        """Tell whether an answer of this moment gets to who asked, and at once."""
+        now = trio.current_time()
+        return self._way.get((account, endpoint)) == now and now > self._dead_until
 
     def arrived(self, row: LedgerRow) -> None:
         """Look at an order that has come into the books: did it leave while nothing might be opened?"""
@@ -155,7 +169,7 @@ class HyperliquidBans(Bans):
     def refused(self, fault: Fault, account: str | None, endpoint: str | None) -> None:
         """Take an answer that stops the address; an action that costs its account too much stops nobody."""
         is_read = endpoint is not None and not endpoint.endswith(("/order", "/updateLeverage"))
-        if (is_read or fault.status == 429) and self._way.get((account, endpoint)) == trio.current_time():
+        if (is_read or fault.status == 429) and self._is_heard(account, endpoint):
             self._stop_all(LOAD_RETRY_S, is_ban=True)
 
     def arrived(self, row: LedgerRow) -> None:
@@ -179,7 +193,7 @@ class BybitBans(Bans):
 
     def refused(self, fault: Fault, account: str | None, endpoint: str | None) -> None:
         """Take an answer that stops a key's orders, or the address; HTTP 429 is of one request."""
-        told = fault.status != 429 and self._way.get((account, endpoint)) == trio.current_time()
+        told = fault.status != 429 and self._is_heard(account, endpoint)
         if told and fault.status == BYBIT_BAN:
             self._stop_all(IP_BAN_S, is_ban=True)
         elif told and endpoint in BYBIT_ORDERS:

@@ -96,8 +96,6 @@ class Books:
     _names: dict[str, str] = attrs.field(factory=dict)
     """The master's name of any venue's symbol."""
     _unheard: UnheardLegs = attrs.field(factory=partial(UnheardLegs, MASTER))
-    answers_arrive: bool = True
-    """False where lines are cut and answers are lost with them: who was stopped may not know."""
     deaf_since: float = -math.inf
     """When a line of the master's went dead."""
     _bans: Mapping[str, Bans] = attrs.field(init=False)
@@ -119,7 +117,7 @@ class Books:
             house.core.ledger = WatchedLedger(self._arrived)
             house.core.subscribe(self._heard)
             self._names.update({house.own_symbol(symbol): symbol for symbol in SYMBOLS})
-            if house.exchange in self._bans and self.answers_arrive:
+            if house.exchange in self._bans:
                 self._bans[house.exchange].watch(house.core.faults)
         self._unheard.watch(self.venue.faults)
         self._note()
@@ -172,6 +170,11 @@ class Books:
     def own(self, name: str, symbol: str) -> str:
         """Return what an account's venue calls a symbol of the master's."""
         return self.world.house(name).own_symbol(symbol)
+
+    def cut_lines(self, *, dead_s: float = 0.0) -> None:
+        """Remember that lines are cut, or for so long some are dead: answers are lost with them."""
+        for bans in self._bans.values():
+            bans.lines_are_cut(dead_s)
 
     # What others do
 

@@ -38,7 +38,7 @@ from tests.simulation.books import Books
 from tests.simulation.outage import Outage, SlowDesk
 from tests.simulation.schedule import MASTER_EQUITY, Schedule, make_schedule
 from tests.simulation.secrecy import Secrecy
-from tests.simulation.stage import AT_ONCE, Stage
+from tests.simulation.stage import AT_ONCE, DEAD_LINES_S, Stage
 from tests.simulation.step import LOTS
 from tests.simulation.story import Story, tell_copies
 from tests.simulation.verdict import Verdict
@@ -46,7 +46,6 @@ from tests.world import MASTER, World, open_world
 
 CONVERGES_WITHIN_S = 30.0
 STEP_S = 0.5
-DEAD_LINES_S = 100.0
 RATE_STOP_S = 60.0
 SNAPSHOT_S = 75.0
 KEY_QUESTIONS_S = 60.0
@@ -58,8 +57,6 @@ STREAM_BACK_S = 60.0
 COMMIT_S = (0.002, 0.02, 0.1)
 MASTER_VENUE = "bybit"
 WATCHED_AFTER_RESTART_S = 15.0
-CUTTING = frozenset({"drop", "silence"})
-"""Steps that lose answers which are on their way."""
 
 
 @attrs.define(kw_only=True)
@@ -152,7 +149,6 @@ class Run:
                 directory=self._directory,
                 outage=outage,
                 tell=self._tell,
-                answers_arrive=not any(step.act in CUTTING for step in schedule.steps),
                 traded=frozenset(step.what["symbol"] for step in schedule.steps if step.act == "trade"),
             )
             self.stage = Stage(world, outage, self.books, tells=self._tell)

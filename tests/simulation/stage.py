@@ -27,6 +27,8 @@ from tests.simulation.story import say
 from tests.world import MASTER, World
 
 ARRIVAL_POLL_S = 0.002
+DEAD_LINES_S = 100.0
+"""After a silence: for so long lines may be dead, a stream 25 s and requests 15 s each."""
 ORDER_AGAIN_S = 0.5
 ROOT_CRASHES_MAX = 2
 ACCOUNT_CRASHES_MAX = 4
@@ -122,9 +124,11 @@ class Stage:
     async def _do_drop(self, *, account: str, kind: str | None, reset: bool) -> None:
         for house in self._houses(account):
             house.server.drop_connections(account=account, kind=kind, reset=reset)
+        self._books.cut_lines()
 
     async def _do_silence(self, *, account: str, kind: str | None) -> None:
         self._world.house(account).server.silence_connections(account=account, kind=kind)
+        self._books.cut_lines(dead_s=DEAD_LINES_S)
         if account == MASTER and kind in (None, "private"):
             self._books.go_deaf()
 

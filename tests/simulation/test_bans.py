@@ -13,6 +13,7 @@ from exchanges.hyperliquid.limits import WeightBucket
 from exchanges.sandbox import FaultKind
 from exchanges.sandbox.faults import Faults
 from tests.simulation.bans import Bans
+from tests.simulation.hands import HANDS
 from tests.simulation.jobs import Job, assert_nothing_violated, do
 from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
@@ -41,6 +42,15 @@ def test_who_does_not_heed_a_stop_is_found(venue: str, seed: int, monkeypatch: p
     monkeypatch.setattr(heeds, method, lambda *_: None)
 
     assert any(said in it for it in simulate(schedule).violations)
+
+
+def test_a_stop_is_looked_at_where_lines_are_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = make_schedule(42000012, ("rate_limit", "drop", "silence"), hands=tuple(HANDS), venue="binance")
+    assert not simulate(schedule).violations
+
+    monkeypatch.setattr(AddressLimits, "check_stop", lambda *_: None)
+
+    assert any("while stopped" in it or "stopped from" in it for it in simulate(schedule).violations)
 
 
 BANNED = [("bybit", 101), ("bybit", 102), ("binance", 101), ("binance", 102), ("hyperliquid", 102)]
