@@ -35,6 +35,7 @@ from supervision.last_end import note_end, take_last_end
 from supervision.ledger_setup import make_journal, open_ledger
 from supervision.logs import Logs, default_instance, log_uncaught, start_logs
 from supervision.loop_lag import LagProbe
+from supervision.memory import give_back_large_buffers
 from supervision.metrics import Census, LedgerTimes, Metrics, Tally
 from supervision.roster import Roster, open_roster, require_some
 from supervision.sealing import find_sealing_keys
@@ -102,6 +103,7 @@ def run_engine(settings: EngineSettings, env: Mapping[str, str], *, standby: boo
         standby=standby,
     )
     tune_interpreter()
+    give_back_large_buffers()
     try:
         log.info("process.started", version=product_version(), pid=os.getpid(), ledger=store.database.where)
         trio.run(_serve, process)
