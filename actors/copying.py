@@ -216,14 +216,23 @@ class Copying:
             return self._desk.view.mode(symbol) or PositionMode.ONE_WAY
 
     async def _pursue_all(self, goal: Goal) -> None:
-        """Pursue a leg; one that the master has left, once more if the view lacked a fill when that began."""
+        """Pursue a leg; one that the master has left, once more if the view lacked a fill when that began.
+
+        Until that is shown the leg counts as not answered: who interrupts has still to leave it.
+        """
         desk, leg = self._desk, goal.leg
         is_hidden = bool(desk.unconfirmed[leg]) and not goal.after
+        before = desk.holdings.get(leg)
         await self._pursue(goal)
         if not is_hidden:
             return
+        left = desk.holdings[leg]
+        if before is not None:
+            self._hold(before)
         await self._until_shown(leg)
-        if desk.view.size(leg) != desk.holdings[leg].target:
+        if desk.view.size(leg) == left.target:
+            self._hold(left)
+        else:
             await self._pursue(goal)
 
     async def _once_shown(self, goal: Goal) -> Goal:

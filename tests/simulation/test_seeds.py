@@ -70,6 +70,7 @@ WITH_HANDS = {
         18003417,
         20001972,
         27000685,
+        46000286,
     ),
     "hyperliquid": (
         7,
@@ -102,7 +103,8 @@ def test_a_run_with_everybodys_hands_violates_nothing(venue: str, seed: int) -> 
 
 
 @pytest.mark.parametrize(
-    "seed", [9860003, 9860079, 9860133, 9860239, 9860247, 9860263, 9860272, 9860387, 25200064, 26700132]
+    "seed",
+    [9860003, 9860079, 9860133, 9860239, 9860247, 9860263, 9860272, 9860387, 25200064, 26700132, 43000034],
 )
 def test_what_reads_of_four_seconds_ago_do_not_show_violates_nothing(seed: int) -> None:
     assert_nothing_violated(Job("binance", seed, reads_lag_ms=4_000))

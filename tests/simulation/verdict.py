@@ -181,6 +181,8 @@ class Verdict:
             if holding is None or holding.skipped is not None:
                 continue
             own = self._books.own(member.name, symbol)
+            if own in self.too_small_to_leave(member.name):
+                continue  # the master's next change waits behind it
             ideal = self._books.ideal(member, symbol, idx)
             exact = ideal - ideal % self._world.core(member.name).listing(own).lot_size
             if holding.target != exact and not self._was_coarser(symbol):
