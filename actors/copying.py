@@ -228,7 +228,7 @@ class Copying:
             return
         left = desk.holdings[leg]
         if before is not None:
-            self._hold(before)
+            self._hold(attrs.evolve(before, owned=left.owned))  # the fill that is hidden is ours
         await self._until_shown(leg)
         if desk.view.size(leg) == left.target:
             self._hold(left)

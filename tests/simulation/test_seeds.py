@@ -85,6 +85,7 @@ WITH_HANDS = {
         18000725,
         18001856,
         31001064,
+        50000164,
     ),
 }
 """The same, with owners, operators, liquidations and new filters."""
