@@ -227,13 +227,13 @@ class Copying:
         if not is_hidden:
             return
         left = desk.holdings[leg]
-        if before is not None:
-            self._hold(attrs.evolve(before, owned=left.owned))  # the fill that is hidden is ours
+        if is_put_back := before is not None and before.owned:
+            self._hold(before)
         await self._until_shown(leg)
-        if desk.view.size(leg) == left.target:
-            self._hold(left)
-        else:
+        if desk.view.size(leg) != left.target:
             await self._pursue(goal)
+        elif is_put_back:
+            self._hold(left)
 
     async def _once_shown(self, goal: Goal) -> Goal:
         """Hold up what takes off a part until the view shows every fill: it is a part of what is held.
