@@ -230,7 +230,8 @@ class Copying:
         if is_put_back := before is not None and before.owned:
             self._hold(before)
         await self._until_shown(leg)
-        if desk.view.size(leg) != left.target:
+        noted = left if is_put_back else desk.holdings[leg]  # by now others may own the fill
+        if desk.view.size(leg) != noted.target:
             await self._pursue(goal)
         elif is_put_back:
             self._hold(left)

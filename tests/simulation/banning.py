@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 
 from exchanges.bybit.codes import IP_BAN_S
 from exchanges.sandbox.binance.requests import BAN_MS
+from tests.simulation.bans import BAN, BYBIT_BAN
 from tests.simulation.step import Step
 from tests.world import MASTER
 
-BANS_S = {418: BAN_MS / 1000, 403: IP_BAN_S}
+BANS_S = {BAN: BAN_MS / 1000, BYBIT_BAN: IP_BAN_S}
 """By the status that tells of one."""
-_OF_FOLLOWERS = {"binance": (418, "*"), "bybit": (403, "/v5/*")}
+_OF_FOLLOWERS = {"binance": (BAN, "*"), "bybit": (BYBIT_BAN, "/v5/*")}
 """The status and what is answered with it: Bybit's order sockets know none."""
 LATER_S = (0.0, 0.05, 2.0)
 

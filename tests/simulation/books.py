@@ -171,12 +171,12 @@ class Books:
         """Return what an account's venue calls a symbol of the master's."""
         return self.world.house(name).own_symbol(symbol)
 
+    # What others do
+
     def cut_lines(self, *, dead_s: float = 0.0) -> None:
         """Remember that lines are cut, or for so long some are dead: answers are lost with them."""
         for bans in self._bans.values():
             bans.lines_are_cut(dead_s)
-
-    # What others do
 
     def touch(self, name: str, leg: Position) -> None:
         """Remember that a leg was moved by somebody else."""
