@@ -50,8 +50,12 @@ class LineWriter:
         self._thread.start()
 
     def put(self, line: str) -> None:
-        """Queue a line, or count it as dropped when the queue is full."""
-        if self._queue.qsize() >= self._capacity:
+        """Queue a line, or count it as dropped when the queue is full.
+
+        The writer's own line is always taken: it takes the place of the one just written, and a count that
+        it tells is told once.
+        """
+        if self._queue.qsize() >= self._capacity and threading.current_thread() is not self._thread:
             self.dropped += 1
         else:
             self._queue.put(line)
@@ -71,9 +75,10 @@ class LineWriter:
             self._tell_drops()
 
     def _tell_drops(self) -> None:
-        if self.dropped == self._told or self._queue.qsize() >= self._capacity:
-            return  # with a full queue the line that tells of it would be lost too
-        count, self._told = self.dropped - self._told, self.dropped
+        dropped = self.dropped  # once: others count on
+        if dropped == self._told or self._queue.qsize() >= self._capacity:
+            return  # one line for many: while the queue is full, more will be lost
+        count, self._told = dropped - self._told, dropped
         logging.getLogger("supervision.logs").warning("log.dropped", extra={"count": count})
 
     def _write(self, text: str) -> None:
