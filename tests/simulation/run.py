@@ -206,8 +206,8 @@ class Run:
             await trio.sleep(max(CLOCK_REFRESH_S, DEAD_LINES_S) + STEP_S)
         if any(step.act == "filters" for step in self.schedule.steps):
             await trio.sleep(CATALOGUE_AGE_S_MIN)  # a halt that was read is believed for so long
-        if any(step.act == "deposit" for step in self.schedule.steps):
-            await trio.sleep(SNAPSHOT_S)  # its frame may have been lost: a reading shows it (R21)
+        if self._may_have_missed_news():
+            await trio.sleep(SNAPSHOT_S)
         if self.books.touched and self.schedule.paced and self.schedule.venue == "hyperliquid":
             await trio.sleep(KEY_QUESTIONS_S)  # a polled account is read after them: no hand is seen before
         await trio.sleep(self._stopped_s())
@@ -242,13 +242,20 @@ class Run:
                 return
             await trio.sleep(STEP_S)
 
+    def _may_have_missed_news(self) -> bool:
+        """Tell whether frames of what nobody here did may have been lost: a reading shows it (R21)."""
+        loses = any(step.what.get("kind") == "DROP_FRAME" for step in self.schedule.steps)
+        return (loses and bool(self.books.touched)) or any(
+            step.act == "deposit" for step in self.schedule.steps
+        )
+
     def _nets_over_dead_lines(self) -> bool:
         """Tell whether an exit may go over an idle connection that was cut, which in memory cannot be seen.
 
         Its outcome is unknown for seconds, and what opens the other side of its net too old by then (R11).
         """
         cut = any(step.act == "drop" and step.what["kind"] is None for step in self.schedule.steps)
-        return cut and self.schedule.hedged
+        return cut and bool(self.schedule.hedged)
 
     async def _look_on(self) -> None:
         """Wait for what ends later than the last trade, and look at it; in most runs for nothing."""
