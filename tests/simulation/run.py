@@ -274,6 +274,14 @@ class Run:
         silenced = any(step.act == "silence" for step in self.schedule.steps)
         return 2 * ANSWER_S if silenced else 0.0
 
+    def _parted_s(self) -> float:
+        """Return how long an exit may take that has to be sent in thousands of parts, at the venue's pace.
+
+        A maximum that was lowered is believed until the catalogue is read again.
+        """
+        lowered = any(step.what.get("what") == "max_market_quantity" for step in self.schedule.steps)
+        return MINUTE_MS / 1000 if lowered and self.schedule.paced else 0.0
+
     async def _chaos(self, nursery: trio.Nursery) -> None:
         began = trio.current_time()
         for step in self.schedule.steps:
@@ -312,7 +320,7 @@ class Run:
                 self._say(f"a restart with nothing new sent {row.account} {row.intent}")
 
     async def _converge(self, when: str, unsettled: Callable[[], list[str]]) -> None:
-        within_s = CONVERGES_WITHIN_S + self._stopped_s() + self._unanswered_s()
+        within_s = CONVERGES_WITHIN_S + self._stopped_s() + self._unanswered_s() + self._parted_s()
         # R11: a position that moved is no evidence; whose hand moved it, or which of many orders, is unknown.
         within_s += MOVED_GRACE_S if self.books.touched else 0.0
         short_s = self._short_s()

@@ -16,7 +16,7 @@ from tests.simulation.run import simulate
 from tests.simulation.schedule import make_schedule
 from tests.world import Cast, World, open_world
 
-SEEDS = {"bybit": (0, 1), "binance": (2, 3, 17000448, 18100664), "hyperliquid": (0, 4, 6, 17000371)}
+SEEDS = {"bybit": (0, 1), "binance": (2, 3, 17000448, 18100664, 67000112), "hyperliquid": (0, 4, 6, 17000371)}
 
 TURN_S = 20.0
 WINDOW_MS = 10_000
