@@ -143,6 +143,33 @@ async def test_what_reads_did_not_show_yet_at_a_start_is_reduced_too(
         assert (last_copy.state, last_copy.reason) == (CopyState.APPLIED, None)
 
 
+@pytest.mark.parametrize("again", ["0.02", "0.2", "-0.2"])
+@pytest.mark.parametrize("after_s", [0.2, 10.0])
+async def test_a_leg_that_was_left_while_a_fill_of_it_was_hidden_is_opened_anew(
+    tmp_path: Path, autojump_clock: MockClock, again: str, after_s: float
+) -> None:
+    """While the fill was waited for the leg counted as not left: it has to count as left once it is flat."""
+    async with open_world(tmp_path, alice()) as world:
+        world.trade("BTCUSDT", "0.3")
+        await trio.sleep(60)
+        face(world).states.replicas.lag_ms = face(world).queries.visible_after_ms = 4_500
+        await trio.sleep(5)
+        world.trade("BTCUSDT", "-0.1")
+        await world.settled()
+        await world.kill_engine()
+        await world.start_engine()
+        await world.ready()
+        world.close("BTCUSDT")
+        await world.settled()
+        await trio.sleep(after_s)
+        world.trade("BTCUSDT", again)
+        await world.settled()
+
+        assert world.size("alice") == D(again)
+        assert world.copies("alice")[-1].state is CopyState.APPLIED
+        assert not world.sent_twice()
+
+
 @pytest.mark.parametrize(
     ("lost", "after_s", "lag_ms"),
     [
